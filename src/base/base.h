@@ -1,0 +1,32 @@
+/* base.h - what every source file of quiver includes first.
+ *
+ * The public errors, plus the one way our own mistakes are reported: qv_check
+ * stays on in release builds and aborts with file and line. Nothing that a
+ * file, a user or a network can cause may reach a qv_check.
+ */
+#ifndef QV_BASE_BASE_H
+#define QV_BASE_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+#include <quiver/base.h>
+
+#define qv_check(cond) ((cond) ? (void)0 : qv__check_failed(#cond, __FILE__, __LINE__))
+
+_Noreturn void qv__check_failed(const char *cond, const char *file, int line);
+
+#define QV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static inline size_t qv__min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline size_t qv__max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+#endif
