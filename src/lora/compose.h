@@ -1,0 +1,40 @@
+/* compose.h - how routed experts become one update of a site's output.
+ *
+ * For token t with experts e and weights w (scale s_e inside B_e):
+ *   factor   y_t += (sum_e w_e B_e) (sum_e w_e A_e) x_t   the paper; A and B are
+ *            padded with zero rows to the largest rank
+ *   output   y_t += sum_e w_e B_e A_e x_t                 as PEFT does
+ * Only the k routed experts are computed; no tokens x experts x width array
+ * exists. The two agree when one weight is 1 and the others 0.
+ */
+#ifndef QV_LORA_COMPOSE_H
+#define QV_LORA_COMPOSE_H
+
+#include "base/base.h"
+#include "lora/bank.h"
+
+enum qv_compose {
+    QV_FACTOR, // the default, as in the paper
+    QV_OUTPUT,
+};
+
+/* What a router returns for T tokens at a site: k (expert, weight) pairs a
+ * token, by decreasing weight. Experts are places in the site's list. */
+struct qv_routing {
+    size_t k;      // pairs a token; may be below what was asked where K is
+    int *expert;   // [T, k]
+    float *weight; // [T, k]
+};
+
+/* y [T, D_out] += the composed update of x [T, D_in]. Tokens run in parallel. */
+void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
+                 const struct qv_routing *r, enum qv_compose how);
+
+/* Fold constant weights w [K] over the bank's experts into one expert, so that
+ * token-independent routing costs what one LoRA costs. factor: mean factors at
+ * the largest rank; output: factors stacked. Both are exact. An expert that
+ * does not adapt a site counts as zero there. The caller owns *out. */
+qv_status qv__fold(struct qv_expert **out, const char *name, struct qv_expert *const *experts,
+                   const float *w, size_t K, enum qv_compose how, qv_err *err) QV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,22 @@
+/* spectrum.h - the exact singular values and directions of an update B*A,
+ * without ever forming it.
+ *
+ * QR of A transposed gives A' = Q R_a; then B*A = B R_a' Q', and the symmetric
+ * R x R problem of R_a (B'B) R_a' has the squared singular values as its
+ * eigenvalues and, through Q, the right singular vectors. O((D_in + D_out) R^2).
+ */
+#ifndef QV_LORA_SPECTRUM_H
+#define QV_LORA_SPECTRUM_H
+
+#include "base/base.h"
+
+/* The prototype of an expert at a site: the unit input direction that B*A
+ * stretches most, v [D_in], its sign fixed so that the entry of largest
+ * magnitude is positive; sigma [2] = the two largest singular values (the
+ * second 0 for rank 1), without the expert's scale. A zero update gives v = 0.
+ * A [R, D_in], B [D_out, R]. Fails with QV_ENOMEM, or QV_EFORMAT if a weight
+ * is not finite. */
+qv_status qv__prototype(float *v, float sigma[2], const float *A, const float *B, size_t R,
+                        size_t D_in, size_t D_out, qv_err *err) QV_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* update.h - what a forward pass adds to the base's linear maps.
+ *
+ * The model calls qv__update_apply after each of its linear maps and knows
+ * nothing of experts. An update is one expert (dense, two products) or a bank
+ * with a router (per token). It owns the scratch it needs, so one update serves
+ * one forward pass at a time.
+ */
+#ifndef QV_ROUTE_UPDATE_H
+#define QV_ROUTE_UPDATE_H
+
+#include "base/base.h"
+#include "lora/bank.h"
+#include "lora/compose.h"
+#include "route/route.h"
+
+/* Sees each routing as it is made: for reports and `quiver route`. */
+typedef void (*qv_routing_fn)(void *arg, size_t site, size_t T, const struct qv_routing *r);
+
+struct qv_update {
+    const struct qv_bank *bank;     // borrowed
+    const struct qv_router *router; // borrowed; NULL: the bank's only expert, dense
+    enum qv_compose compose;
+    qv_routing_fn watch; // may be NULL
+    void *watch_arg;
+    struct qv_routing routing; // scratch
+    float *z;                  // scratch [T, R] for the dense path
+    size_t T_max;
+};
+
+/* Room for batches of up to T_max tokens. `router` may be NULL only if the bank
+ * holds one expert. Fails with QV_ENOMEM. */
+qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
+                          const struct qv_router *router, enum qv_compose compose,
+                          size_t T_max, qv_err *err) QV_MUST_CHECK;
+void qv__update_end(struct qv_update *u);
+
+/* y [T, D_out] += the update of x [T, D_in] at `site`. A NULL update adds
+ * nothing. T <= T_max. */
+void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x, size_t T);
+
+#endif
