@@ -11,10 +11,16 @@ import sys
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.dont_write_bytecode = True
 GOLDEN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+STARTED_IN = os.getcwd()
 os.chdir(GOLDEN)  # so that paths recorded inside saved files are relative
 
 import numpy as np  # noqa: E402
 from safetensors.numpy import save_file  # noqa: E402
+
+
+def given(path):
+    """A path from the command line, as the caller meant it."""
+    return os.path.join(STARTED_IN, path)
 
 
 def fresh(path):
