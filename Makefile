@@ -16,7 +16,7 @@ CPPFLAGS += -DPCRE2_CODE_UNIT_WIDTH=8
 CFLAGS   += -std=c17 $(OPT) -g -fno-omit-frame-pointer -fopenmp -MMD -MP
 CFLAGS   += -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS   += -Wconversion -Wsign-conversion -Wvla -Wundef -Wwrite-strings -Wcast-qual
-CFLAGS   += $(WERROR)
+CFLAGS   += -fno-math-errno $(WERROR)
 ifneq ($(SAN),)
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=$(SAN)
@@ -47,8 +47,8 @@ $B/quiver: $(call obj,$(CLI)) $B/libquiver.a
 
 # Kernels are built for the machine they name; kern/dispatch.c picks one.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-$B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma
-$B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma
+$B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma -O3
+$B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 -O3
 endif
 
 $B/%.o: %.c $B/flags

@@ -1,0 +1,69 @@
+/* kern.h - the table of inner loops.
+ *
+ * A kernel is one thread's work on plain pointers: it allocates nothing, knows
+ * no model and starts no thread. ref.c is the specification; every other file
+ * is the same table for one instruction set, built with that set's flags, and
+ * must agree with ref.c within the bounds that tests/unit/kern_test.c states.
+ */
+#ifndef QV_KERN_KERN_H
+#define QV_KERN_KERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One step of AdamW, already bias-corrected: see op/adamw.h. */
+struct qv_adamw_step {
+    float lr, beta1, beta2, eps, decay;
+    float fix1, fix2; // 1 - beta^t
+    float scale;      // multiplies the gradient first (clipping)
+};
+
+struct qv_kern {
+    const char *name;
+
+    /* sum of a[i] * b[i] */
+    float (*dot)(const float *a, const float *b, size_t n);
+
+    /* sum of w[i] * x[i], w stored as bfloat16 */
+    float (*dot_bf16)(const uint16_t *w, const float *x, size_t n);
+
+    /* y[i] += a * x[i] */
+    void (*axpy)(float *y, float a, const float *x, size_t n);
+
+    /* y[i] = a * x[i] * w[i] */
+    void (*scale_mul)(float *y, float a, const float *x, const float *w, size_t n);
+
+    /* x[i] = exp(scale * x[i] - shift); returns their sum */
+    float (*exp_sum)(float *x, float scale, float shift, size_t n);
+
+    /* the largest x[i]; n > 0 */
+    float (*max)(const float *x, size_t n);
+
+    /* y[i] = silu(gate[i]) * up[i], silu(g) = g / (1 + exp(-g)) */
+    void (*swiglu)(float *y, const float *gate, const float *up, size_t n);
+
+    /* dgate[i] and dup[i] += what swiglu's gradient dy[i] gives them */
+    void (*swiglu_back)(float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n);
+
+    /* h[i] = x[i] rounded to bfloat16, ties to even */
+    void (*to_bf16)(uint16_t *h, const float *x, size_t n);
+
+    void (*adamw)(float *p, const float *g, float *m, float *v, size_t n,
+                  const struct qv_adamw_step *s);
+};
+
+extern const struct qv_kern qv__kern_ref;
+#if defined(__x86_64__)
+extern const struct qv_kern qv__kern_avx2;
+extern const struct qv_kern qv__kern_avx512;
+#endif
+
+/* The fastest table this machine can run; QV_KERN=ref|avx2|avx512 asks for a
+ * lesser one. */
+const struct qv_kern *qv__kern(void);
+
+/* Whether products of bfloat16 numbers are fast here (avx512_bf16 or AMX). */
+int qv__has_bf16(void);
+
+#endif

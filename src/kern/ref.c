@@ -1,0 +1,112 @@
+/* ref.c - the kernels as plain loops: what all others must compute. */
+#include "kern/kern.h"
+
+#include <math.h>
+#include <string.h>
+
+static float widen(uint16_t h)
+{
+    uint32_t bits = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static float dot_bf16(const uint16_t *w, const float *x, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += widen(w[i]) * x[i];
+    return sum;
+}
+
+static void axpy(float *y, float a, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * x[i] * w[i];
+}
+
+static float exp_sum(float *x, float scale, float shift, size_t n)
+{
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = expf(scale * x[i] - shift);
+        sum += x[i];
+    }
+    return sum;
+}
+
+static float largest(const float *x, size_t n)
+{
+    float m = x[0];
+    for (size_t i = 1; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+static void swiglu(float *y, const float *gate, const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+}
+
+static void swiglu_back(float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float s = 1 / (1 + expf(-gate[i]));
+        dup[i] += dy[i] * gate[i] * s;
+        dgate[i] += dy[i] * up[i] * s * (1 + gate[i] * (1 - s));
+    }
+}
+
+static void to_bf16(uint16_t *h, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        h[i] = (bits & 0x7fffffff) > 0x7f800000
+                   ? (uint16_t)(bits >> 16 | 0x40)
+                   : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+}
+
+static void adamw(float *p, const float *g, float *m, float *v, size_t n,
+                  const struct qv_adamw_step *s)
+{
+    for (size_t i = 0; i < n; i++) {
+        float gi = g[i] * s->scale;
+        m[i] = s->beta1 * m[i] + (1 - s->beta1) * gi;
+        v[i] = s->beta2 * v[i] + (1 - s->beta2) * gi * gi;
+        p[i] -= s->lr * s->decay * p[i];
+        p[i] -= s->lr * (m[i] / s->fix1) / (sqrtf(v[i] / s->fix2) + s->eps);
+    }
+}
+
+const struct qv_kern qv__kern_ref = {
+    .name = "ref",
+    .dot = dot,
+    .dot_bf16 = dot_bf16,
+    .axpy = axpy,
+    .scale_mul = scale_mul,
+    .exp_sum = exp_sum,
+    .max = largest,
+    .swiglu = swiglu,
+    .swiglu_back = swiglu_back,
+    .to_bf16 = to_bf16,
+    .adamw = adamw,
+};

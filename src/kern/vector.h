@@ -1,0 +1,145 @@
+/* vector.h - the kernels as loops a compiler can turn into vector code.
+ *
+ * Included by one file per instruction set, whose flags decide the width. The
+ * sums may be added in any order, which `omp simd reduction` grants and plain C
+ * does not; exp is a polynomial, since a call cannot be vectorised.
+ */
+#include "kern/kern.h"
+
+#include <math.h>
+#include <string.h>
+
+/* exp(x) to about 1e-7 relative. With n = round(x / ln 2) and r = x - n ln 2,
+ * exp(x) = 2^n exp(r), |r| <= 0.35; ln 2 is split in two so that r is exact.
+ * Below -87 the result is a number that rounds to nothing beside 1; NaN stays
+ * NaN through the polynomial. */
+static inline float fast_exp(float x)
+{
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    const float magic = 0x1.8p23f; // adding it rounds to an integer
+    float n = (x * 1.44269504f + magic) - magic;
+    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1;
+    int32_t bits = ((int32_t)n + 127) * (1 << 23);
+    float two_n;
+    memcpy(&two_n, &bits, sizeof two_n);
+    return p * two_n;
+}
+
+static inline float widen(uint16_t h)
+{
+    uint32_t bits = (uint32_t)h << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static float dot_bf16(const uint16_t *w, const float *x, size_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++)
+        sum += widen(w[i]) * x[i];
+    return sum;
+}
+
+static void axpy(float *y, float a, const float *x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * x[i] * w[i];
+}
+
+static float exp_sum(float *x, float scale, float shift, size_t n)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (size_t i = 0; i < n; i++) {
+        x[i] = fast_exp(scale * x[i] - shift);
+        sum += x[i];
+    }
+    return sum;
+}
+
+static float largest(const float *x, size_t n)
+{
+    float m = x[0];
+#pragma omp simd reduction(max : m)
+    for (size_t i = 1; i < n; i++)
+        m = x[i] > m ? x[i] : m;
+    return m;
+}
+
+static void swiglu(float *y, const float *gate, const float *up, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++)
+        y[i] = gate[i] / (1 + fast_exp(-gate[i])) * up[i];
+}
+
+static void swiglu_back(float *dgate, float *dup, const float *dy, const float *gate,
+                        const float *up, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float s = 1 / (1 + fast_exp(-gate[i]));
+        dup[i] += dy[i] * gate[i] * s;
+        dgate[i] += dy[i] * up[i] * s * (1 + gate[i] * (1 - s));
+    }
+}
+
+static void to_bf16(uint16_t *h, const float *x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        h[i] = (bits & 0x7fffffff) > 0x7f800000
+                   ? (uint16_t)(bits >> 16 | 0x40)
+                   : (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    }
+}
+
+static void adamw(float *p, const float *g, float *m, float *v, size_t n,
+                  const struct qv_adamw_step *s)
+{
+    const struct qv_adamw_step c = *s;
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        float gi = g[i] * c.scale;
+        m[i] = c.beta1 * m[i] + (1 - c.beta1) * gi;
+        v[i] = c.beta2 * v[i] + (1 - c.beta2) * gi * gi;
+        p[i] -= c.lr * c.decay * p[i];
+        p[i] -= c.lr * (m[i] / c.fix1) / (sqrtf(v[i] / c.fix2) + c.eps);
+    }
+}
+
+#define QV_VECTOR_TABLE(isa)                                                                \
+    {                                                                                       \
+        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                        \
+        .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,       \
+        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .adamw = adamw                      \
+    }

@@ -1,0 +1,152 @@
+/* attention.c - causal attention, forward and backward, a block of queries at a
+ * time, so that memory grows with the length and not with its square.
+ *
+ * Backward, with P the probabilities, dP = dout V', and D_t = sum_e dout_t out_t:
+ *     dV += P' dout,  dS = P * (dP - D) / sqrt(E),  dQ += dS K,  dK += dS' Q.
+ * One thread owns a (sequence, key/value head), so dK and dV have one writer.
+ */
+#include "op/attention.h"
+#include "kern/kern.h"
+#include "op/gemm.h"
+
+#include <math.h>
+#include <omp.h>
+
+enum { BLOCK = 64 }; // queries at a time
+
+size_t qv__attention_scratch(size_t n_max)
+{
+    return 2 * BLOCK * ((n_max + 15) & ~(size_t)15);
+}
+
+/* A query alone (decoding): two passes over the cache, no matrices. */
+static void one_query(float *out, float *lse, const float *q, const float *k, const float *v,
+                      size_t n, size_t stride, size_t E, float *p)
+{
+    const struct qv_kern *kern = qv__kern();
+    const float scale = 1 / sqrtf((float)E);
+    for (size_t j = 0; j < n; j++)
+        p[j] = kern->dot(q, k + j * stride, E);
+    float shift = scale * kern->max(p, n);
+    float sum = kern->exp_sum(p, scale, shift, n);
+    for (size_t e = 0; e < E; e++)
+        out[e] = 0;
+    for (size_t j = 0; j < n; j++)
+        kern->axpy(out, p[j] / sum, v + j * stride, E);
+    if (lse)
+        *lse = shift + logf(sum);
+}
+
+/* Queries first .. first + nb - 1 of a sequence whose query 0 is position n_past. */
+struct block {
+    size_t first, nb, n_keys; // n_keys = positions the last of them sees
+    size_t n_past;
+};
+
+static struct block block_of(const struct qv_seq *s, size_t i)
+{
+    size_t first = i * BLOCK, nb = qv__min(BLOCK, s->n - first);
+    return (struct block){first, nb, s->n_past + first + nb, s->n_past};
+}
+
+static void many_queries(float *out, float *lse, const float *q, const float *k,
+                         const float *v, struct block b, struct qv_heads d, float *S)
+{
+    const struct qv_kern *kern = qv__kern();
+    const float scale = 1 / sqrtf((float)d.E);
+    const size_t qs = d.H * d.E, ks = d.Hk * d.E;
+    qv__sgemm(false, true, b.nb, b.n_keys, d.E, 1, q, qs, k, ks, 0, S, b.n_keys);
+    for (size_t i = 0; i < b.nb; i++) {
+        float *s = S + i * b.n_keys;
+        size_t seen = b.n_past + b.first + i + 1;
+        float shift = scale * kern->max(s, seen);
+        float sum = kern->exp_sum(s, scale, shift, seen), inv = 1 / sum;
+        for (size_t j = 0; j < seen; j++)
+            s[j] *= inv;
+        for (size_t j = seen; j < b.n_keys; j++)
+            s[j] = 0;
+        if (lse)
+            lse[i * d.H] = shift + logf(sum);
+    }
+    qv__sgemm(false, false, b.nb, d.E, b.n_keys, 1, S, b.n_keys, v, ks, 0, out, qs);
+}
+
+void qv__attention(float *out, float *lse, const float *q, const float *const *k,
+                   const float *const *v, const struct qv_batch *b, struct qv_heads d,
+                   float *scratch, size_t n_max)
+{
+    const size_t group = d.H / d.Hk, room = qv__attention_scratch(n_max);
+#pragma omp parallel for collapse(2) schedule(dynamic) if (b->T * d.H > 16)
+    for (size_t i = 0; i < b->n_seq; i++)
+        for (size_t h = 0; h < d.H; h++) {
+            const struct qv_seq *s = &b->seq[i];
+            float *S = scratch + (size_t)omp_get_thread_num() * room;
+            const float *kh = k[i] + h / group * d.E, *vh = v[i] + h / group * d.E;
+            for (size_t j = 0; j * BLOCK < s->n; j++) {
+                struct block blk = block_of(s, j);
+                size_t at = ((s->begin + blk.first) * d.H + h);
+                float *l = lse ? lse + at : NULL;
+                if (blk.nb == 1)
+                    one_query(out + at * d.E, l, q + at * d.E, kh, vh, blk.n_keys,
+                              d.Hk * d.E, d.E, S);
+                else
+                    many_queries(out + at * d.E, l, q + at * d.E, kh, vh, blk, d, S);
+            }
+        }
+}
+
+/* P and then dS of one block, from scores S and the block's log-sum-exp. */
+static void probabilities(float *P, const float *lse, struct block b, size_t H, float scale)
+{
+    const struct qv_kern *kern = qv__kern();
+    for (size_t i = 0; i < b.nb; i++) {
+        float *p = P + i * b.n_keys;
+        size_t seen = b.first + i + 1;
+        kern->exp_sum(p, scale, lse[i * H], seen);
+        for (size_t j = seen; j < b.n_keys; j++)
+            p[j] = 0;
+    }
+}
+
+static void back_block(const struct qv_attention_back *g, size_t at, size_t kat,
+                       struct block b, struct qv_heads d, float *P)
+{
+    const struct qv_kern *kern = qv__kern();
+    const size_t E = d.E, qs = d.H * E, ks = d.Hk * E;
+    const float scale = 1 / sqrtf((float)E);
+    const float *q = g->q + at * E, *dout = g->dout + at * E, *out = g->out + at * E;
+    const float *k = g->k + kat, *v = g->v + kat;
+    float *dP = P + BLOCK * b.n_keys;
+
+    qv__sgemm(false, true, b.nb, b.n_keys, E, 1, q, qs, k, ks, 0, P, b.n_keys);
+    probabilities(P, g->lse + at, b, d.H, scale);
+    qv__sgemm(true, false, b.n_keys, E, b.nb, 1, P, b.n_keys, dout, qs, 1, g->dv + kat, ks);
+    qv__sgemm(false, true, b.nb, b.n_keys, E, 1, dout, qs, v, ks, 0, dP, b.n_keys);
+    for (size_t i = 0; i < b.nb; i++) {
+        float D = kern->dot(dout + i * qs, out + i * qs, E);
+        float *p = P + i * b.n_keys, *dp = dP + i * b.n_keys;
+#pragma omp simd
+        for (size_t j = 0; j < b.n_keys; j++)
+            dp[j] = p[j] * (dp[j] - D) * scale;
+    }
+    qv__sgemm(false, false, b.nb, E, b.n_keys, 1, dP, b.n_keys, k, ks, 1, g->dq + at * E, qs);
+    qv__sgemm(true, false, b.n_keys, E, b.nb, 1, dP, b.n_keys, q, qs, 1, g->dk + kat, ks);
+}
+
+void qv__attention_back(const struct qv_attention_back *g, const struct qv_batch *b,
+                        struct qv_heads d, float *scratch, size_t n_max)
+{
+    const size_t group = d.H / d.Hk, room = qv__attention_scratch(n_max);
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (size_t i = 0; i < b->n_seq; i++)
+        for (size_t hk = 0; hk < d.Hk; hk++) {
+            const struct qv_seq *s = &b->seq[i];
+            float *P = scratch + (size_t)omp_get_thread_num() * room;
+            size_t kat = (s->begin * d.Hk + hk) * d.E;
+            for (size_t h = hk * group; h < (hk + 1) * group; h++)
+                for (size_t j = 0; j * BLOCK < s->n; j++) {
+                    struct block blk = block_of(s, j);
+                    back_block(g, (s->begin + blk.first) * d.H + h, kat, blk, d, P);
+                }
+        }
+}

@@ -1,0 +1,26 @@
+/* batch.h - the tokens of one pass: several sequences end to end, no padding.
+ *
+ * Everything that works token by token sees T rows. Only attention knows where
+ * a sequence begins and what came before it, so packing short examples together
+ * can neither leak between them nor waste work.
+ */
+#ifndef QV_OP_BATCH_H
+#define QV_OP_BATCH_H
+
+#include "base/base.h"
+
+struct qv_seq {
+    size_t begin, n; // rows begin .. begin + n - 1 of the batch
+    size_t n_past;   // positions already in the cache before them
+    size_t cache;    // which cache the caller keeps for it (inference only)
+};
+
+struct qv_batch {
+    size_t T;         // rows
+    const int *token; // [T]
+    const int *pos;   // [T] position in its own sequence
+    const struct qv_seq *seq; // [n_seq], covering the rows in order
+    size_t n_seq;
+};
+
+#endif

@@ -1,0 +1,59 @@
+/* linear.c - see linear.h. With y_t = W x_t, dx_t = W' dy_t, dW = sum_t dy_t x_t'. */
+#include "op/linear.h"
+#include "kern/kern.h"
+#include "op/gemm.h"
+
+/* Each output element is one dot product along a row of W, so each row of W is
+ * read once however many threads there are. */
+static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t T)
+{
+    const struct qv_kern *k = qv__kern();
+#pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
+    for (size_t o = 0; o < w->D_out; o++)
+        for (size_t t = 0; t < T; t++)
+            y[t * w->D_out + o] =
+                w->bf16 ? k->dot_bf16(w->bf16 + o * w->D_in, x + t * w->D_in, w->D_in)
+                        : k->dot(w->f32 + o * w->D_in, x + t * w->D_in, w->D_in);
+}
+
+static void round_rows(uint16_t *half, const float *x, size_t n)
+{
+    const struct qv_kern *k = qv__kern();
+    const size_t step = 1 << 13;
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += step)
+        k->to_bf16(half + i, x + i, qv__min(step, n - i));
+}
+
+void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T, uint16_t *half)
+{
+    if (T < QV_FEW_ROWS) {
+        few_rows(y, x, w, T);
+    } else if (half && w->bf16) {
+        round_rows(half, x, T * w->D_in);
+        qv__bgemm(true, T, w->D_out, w->D_in, half, w->bf16, false, y);
+    } else {
+        qv_check(w->f32);
+        qv__sgemm(false, true, T, w->D_out, w->D_in, 1, x, w->D_in, w->f32, w->D_in, 0, y,
+                  w->D_out);
+    }
+}
+
+void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,
+                     uint16_t *half)
+{
+    if (half && w->bf16) {
+        round_rows(half, dy, T * w->D_out);
+        qv__bgemm(false, T, w->D_in, w->D_out, half, w->bf16, true, dx);
+    } else {
+        qv_check(w->f32);
+        qv__sgemm(false, false, T, w->D_in, w->D_out, 1, dy, w->D_out, w->f32, w->D_in, 1,
+                  dx, w->D_in);
+    }
+}
+
+void qv__linear_back_weight(float *dw, const float *dy, const float *x, size_t D_out,
+                            size_t D_in, size_t T)
+{
+    qv__sgemm(true, false, D_out, D_in, T, 1, dy, D_out, x, D_in, 1, dw, D_in);
+}
