@@ -28,7 +28,8 @@ enum qv_dtype {
     QV_I8,
     QV_U8,
     QV_BOOL,
-    QV_DTYPE_OTHER, // legal in the format (F8_*, U16, ...), of known size, not computed with
+    QV_DTYPE_OTHER, // legal in the format (F8_*, U16, ...), of known size, not computed
+                    // with
 };
 
 struct qv_tensor {
@@ -44,7 +45,8 @@ struct qv_tensor {
 
 /* One open file. Tensors are in file order. */
 struct qv_st {
-    struct qv_tensor *tensor; // [n]
+    struct qv_tensor *tensor;         // [n]
+    const struct qv_tensor **by_name; // [n] the same, sorted for qv__st_find
     size_t n;
     const char **meta_key, **meta_value; // [n_meta], "__metadata__"
     size_t n_meta;
@@ -70,7 +72,9 @@ const char *qv__st_meta(const struct qv_st *st, const char *key);
  * float. Asking for another type is a bug. */
 void qv__st_f32(float *out, const struct qv_tensor *t, size_t first, size_t n);
 
-/* What a writer is given: the tensor's fields but dtype_name, n and bytes. */
+/* What a writer is given: the tensor's fields but dtype_name, n and bytes. The
+ * dtype is not QV_DTYPE_OTHER, and the data is in memory, so sizes are known to
+ * fit. */
 struct qv_tensor_out {
     const char *name;
     enum qv_dtype dtype;
@@ -79,9 +83,11 @@ struct qv_tensor_out {
     const void *data; // [product of shape] elements of dtype
 };
 
-/* Write a whole file atomically: tensors by decreasing element size then name,
- * header padded to 8 bytes, as the official writer does. `meta` is n_meta pairs
- * key, value; {"format","pt"} is what PEFT and transformers write. */
+/* Write a whole file atomically: wide element types first, then by name, the
+ * header padded to 8 bytes, so that the bytes are those of the official writer.
+ * `meta` is n_meta pairs key, value; {"format","pt"} is what PEFT and
+ * transformers write. Fails with QV_EFORMAT if names are not UTF-8 or not
+ * distinct. */
 qv_status qv__st_write(const char *path, const struct qv_tensor_out *tensor, size_t n,
                        const char *const (*meta)[2], size_t n_meta,
                        qv_err *err) QV_MUST_CHECK;
