@@ -1,15 +1,26 @@
 # make            build ./quiver and libquiver.a
-# make check      build and run every test          (make check T=route: one)
-# make lint       layers, sizes, banned calls, format, headers that compile alone
+# make check      build and run every test           (make check T=route: one)
+# make lint       layers, sizes, names, banned calls, headers alone, format
+# make format     rewrite every C file as make lint wants it
+# make fuzz T=safetensors SECONDS=60   look for new inputs with clang's libFuzzer
+# make bench      build the programs of bench/
 # SAN=address,undefined   build with sanitizers, in a directory of its own
-# B=DIR           build there
+# SAN=thread      the same, with clang, whose OpenMP the sanitizer understands
+# WERROR=-Werror  B=DIR   refuse warnings; build in DIR
 
-CC      ?= gcc
 SAN     ?=
 B       ?= build/$(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 OPT     ?= $(if $(SAN),-O1,-O2)
 comma   := ,
 T       ?=
+SECONDS ?= 60
+J       ?= 2
+
+# gcc's OpenMP synchronises in ways the thread sanitizer cannot see, so that every
+# loop looks like a race; clang's reports to it (libarcher), and only races remain.
+ifeq ($(origin CC),default)
+CC      := $(if $(filter thread fuzzer%,$(subst $(comma), ,$(SAN))),clang,gcc)
+endif
 
 CPPFLAGS += -Iinclude -Isrc -Itests -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L
 CPPFLAGS += -DPCRE2_CODE_UNIT_WIDTH=8
@@ -33,7 +44,7 @@ EX    := $(patsubst %.c,$B/%,$(wildcard examples/*.c))
 FUZZ  := $(patsubst %.c,$B/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 obj    = $(patsubst %.c,$B/%.o,$1)
 
-all: quiver
+all: $(if $(SAN),$B/quiver,quiver)
 quiver: $B/quiver
 	@ln -sf $< $@
 
@@ -51,7 +62,7 @@ $B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma -O3
 $B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 -O3
 endif
 
-$B/%.o: %.c $B/flags
+$B/%.o: %.c $B/flags | $B/needs-build $(if $(filter clang,$(CC)),$B/needs-thread)
 	@mkdir -p $(@D)
 	@echo cc $<
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
@@ -61,6 +72,13 @@ $B/flags: FORCE
 	@mkdir -p $B
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS)' > $@
 
+# Nothing is installed; what is missing is named, with the package it comes from.
+$B/needs-%: tools/packages tools/needs.sh
+	@mkdir -p $B
+	@CC=$(CC) tools/needs.sh $*
+	@touch $@
+$(call obj,$(wildcard tests/*/*.c)): | $B/needs-test
+
 $(TESTS): $B/%: $B/%.o $(call obj,$(SUP)) $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $(BENCH) $(EX): $B/%: $B/%.o $B/libquiver.a
@@ -68,13 +86,34 @@ $(BENCH) $(EX): $B/%: $B/%.o $B/libquiver.a
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-check: $(TESTS) $(EX) $(FUZZ) quiver
-	@CMOCKA_MESSAGE_OUTPUT=TAP QUIVER=$B/quiver prove -e '' $(or $(filter %$T_test,$(TESTS)),$(error no test named '$T'))
+check: $(TESTS) $(EX) $(BENCH) $(FUZZ) $(if $(CLI),$B/quiver)
+	@rm -rf $B/tap
+	@QUIVER=$B/quiver TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+	    prove -j$J -e tools/tap.sh \
+	    $(or $(filter %$T_test $(if $T,,$(FUZZ)),$(TESTS) $(FUZZ)),$(error no test named '$T'))
+
+lint:
+	@tools/needs.sh build lint
+	@tools/lint.sh
+
+format:
+	@clang-format -i $(wildcard src/*/*.[ch] include/quiver/*.h tests/*/*.[ch] bench/*.[ch] \
+	    examples/*.[ch] tools/*.[ch] tasks/*.[ch] models/*.[ch])
+
+fuzz:
+	@mkdir -p build/fuzz/corpus/$T
+	@$(MAKE) --no-print-directory SAN=fuzzer-no-link,address B=build/fuzz \
+	    build/fuzz/tests/fuzz/$T.fuzz
+	build/fuzz/tests/fuzz/$T.fuzz -max_total_time=$(SECONDS) build/fuzz/corpus/$T \
+	    $(wildcard tests/fuzz/corpus/$T)
+
+$B/tests/fuzz/%.fuzz: $B/tests/fuzz/%.o $B/libquiver.a
+	@$(CC) -fsanitize=fuzzer,address -o $@ $^ $(LDLIBS)
 
 bench: $(BENCH)
 clean:
 	rm -rf build quiver
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all check bench clean lint FORCE
+.PHONY: all check lint format fuzz bench clean FORCE
 .SECONDARY:

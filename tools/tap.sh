@@ -1,0 +1,30 @@
+#!/bin/sh
+# tap.sh PROGRAM - run one test program for prove, keep its TAP for tools/tally.sh
+# beside the build (build/x/tests/unit/a_test -> build/x/tap/a_test.tap), and end
+# as it ended. A fuzz target has its corpus replayed, which is one test.
+program=$1
+name=${program##*/}
+dir=${program%%/tests/*}/tap
+mkdir -p "$dir"
+tap=$dir/$name.tap
+
+case $program in
+*/tests/fuzz/*)
+    {
+        echo 1..1
+        if "$program" tests/fuzz/corpus/"$name"/*; then
+            echo "ok 1 - $name: the corpus replays"
+        else
+            echo "not ok 1 - $name: exit $? in the corpus"
+        fi
+    } > "$tap"
+    status=0
+    ;;
+*)
+    CMOCKA_MESSAGE_OUTPUT=TAP "$program" > "$tap"
+    status=$?
+    ;;
+esac
+echo "# exit $status" >> "$tap"
+cat "$tap"
+exit "$status"
