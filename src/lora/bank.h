@@ -1,15 +1,15 @@
 /* bank.h - experts bound to a model in memory, packed site by site for speed.
  *
  * At each site the experts that adapt it stand behind one another: their A
- * rows, their B columns (transposed, so that both are read along memory, and
- * with the expert's scale folded in), and their prototypes. A routing names
- * experts by their place in the site's list.
+ * rows, their B columns (transposed, so that both are read along memory) and
+ * their prototypes. A routing names experts by their place in the site's list.
  */
 #ifndef QV_LORA_BANK_H
 #define QV_LORA_BANK_H
 
 #include "base/base.h"
 #include "lora/expert.h"
+#include "lora/prototypes.h"
 #include "lora/site.h"
 
 struct qv_bank_site {
@@ -17,32 +17,43 @@ struct qv_bank_site {
     size_t K;      // experts here
     size_t R_max;  // the largest of their ranks
     int *expert;   // [K] index in the bank, increasing
+    size_t *own;   // [K] index of the site in that expert's own list
     size_t *first; // [K + 1] expert j's rows of A and Bt are first[j] .. first[j + 1]
+    float *scale;  // [K]
     float *A;      // [first[K], D_in]
-    float *Bt;     // [first[K], D_out], scale * B transposed
-    float *proto;  // [K, D_in] Arrow's prototypes; NULL until qv__bank_prototypes
+    float *Bt;     // [first[K], D_out] B transposed
+    float *proto;  // [K, D_in] Arrow's prototypes; NULL until asked for
     float *sigma;  // [K, 2] their two largest singular values, scale left out
 };
 
 struct qv_bank {
-    size_t K;            // experts
-    const char **name;   // [K]
-    size_t n_sites;      // of the model
+    size_t K;                  // experts
+    const char **name;         // [K]
+    size_t *n_own;             // [K] sites of each
+    bool *has_prototypes;      // [K]
+    size_t n_sites;            // of the model
     struct qv_bank_site *site; // [n_sites]; K = 0 where nobody adapts
-    void *mem;           // owns the weights
-    qv_arena arena;      // owns the tables
+    void *weights;             // owns A and Bt
+    void *prototypes;          // owns proto and sigma
+    qv_arena arena;            // owns the tables
 };
 
 /* Bind copies of `experts` to a model's sites. Each expert's paths must be
  * among them with equal dimensions, and its weights finite; names must be
- * distinct. The caller owns *out. Fails with QV_EFORMAT, QV_EEXIST, QV_ENOMEM. */
+ * distinct. No experts at all is a bank that changes nothing. The caller owns
+ * *out. Fails with QV_EFORMAT, QV_EEXIST, QV_ENOMEM. */
 qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
                        struct qv_expert *const *experts, size_t K,
                        qv_err *err) QV_MUST_CHECK;
 void qv__bank_free(struct qv_bank *b);
 
-/* Compute the prototypes of every expert at every site (in parallel). Does
- * nothing the second time. */
+/* Take the prototypes of the bank's expert k from an artifact. Fails with
+ * QV_EFORMAT if they do not fit the expert or are not finite, QV_ENOMEM. */
+qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
+                                  const struct qv_prototypes *p, qv_err *err) QV_MUST_CHECK;
+
+/* Compute the prototypes of every expert that has none yet, at every site (in
+ * parallel). Does nothing the second time. */
 qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err) QV_MUST_CHECK;
 
 #endif

@@ -1,9 +1,9 @@
 /* compose.h - how routed experts become one update of a site's output.
  *
- * For token t with experts e and weights w (scale s_e inside B_e):
- *   factor   y_t += (sum_e w_e B_e) (sum_e w_e A_e) x_t   the paper; A and B are
- *            padded with zero rows to the largest rank
- *   output   y_t += sum_e w_e B_e A_e x_t                 as PEFT does
+ * For token t with experts e, weights w_e and scales s_e:
+ *   factor   y_t += (sum_e w_e s_e B_e) (sum_e w_e A_e) x_t   the paper; A and B
+ *            are padded with zero rows to the largest rank
+ *   output   y_t += sum_e w_e s_e B_e A_e x_t                 as PEFT does
  * Only the k routed experts are computed; no tokens x experts x width array
  * exists. The two agree when one weight is 1 and the others 0.
  */
@@ -30,11 +30,15 @@ struct qv_routing {
 void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
                  const struct qv_routing *r, enum qv_compose how);
 
-/* Fold constant weights w [K] over the bank's experts into one expert, so that
- * token-independent routing costs what one LoRA costs. factor: mean factors at
- * the largest rank; output: factors stacked. Both are exact. An expert that
- * does not adapt a site counts as zero there. The caller owns *out. */
-qv_status qv__fold(struct qv_expert **out, const char *name, struct qv_expert *const *experts,
-                   const float *w, size_t K, enum qv_compose how, qv_err *err) QV_MUST_CHECK;
+/* Fold constant weights w [K] over experts into one expert, so that routing that
+ * does not look at tokens costs what one LoRA costs. factor: the weighted sums
+ * of the factors, at the largest rank; output: the factors stacked. Both are
+ * exact, and the new expert's scale is 1. An expert that does not adapt a site
+ * counts as zero there; one whose weight is 0 is left out. The caller owns
+ * *out. Fails with QV_EFORMAT if no weight is above or below 0, one is not
+ * finite, or two experts give a site different dimensions; QV_ENOMEM. */
+qv_status qv__fold(struct qv_expert **out, const char *name,
+                   struct qv_expert *const *experts, const float *w, size_t K,
+                   enum qv_compose how, qv_err *err) QV_MUST_CHECK;
 
 #endif

@@ -31,12 +31,15 @@ static size_t layout(struct work *w, void *base, size_t R, size_t D_in)
     return c.used;
 }
 
-static bool all_finite(const float *x, size_t n)
+bool qv__all_finite(const float *x, size_t n)
 {
+    // 0 * x is 0 for every number and NaN for the rest; unlike a loop that stops
+    // early, this one runs as fast as memory.
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
+        sum += 0 * x[i];
+    return sum == 0;
 }
 
 /* G = B'B, from B [D_out, R]. */
@@ -95,7 +98,7 @@ static void direction(float *v, const struct work *w, size_t m, size_t D_in)
 qv_status qv__prototype(float *v, float sigma[2], const float *A, const float *B, size_t R,
                         size_t D_in, size_t D_out, qv_err *err)
 {
-    if (!all_finite(A, R * D_in) || !all_finite(B, D_out * R))
+    if (!qv__all_finite(A, R * D_in) || !qv__all_finite(B, D_out * R))
         return qv_fail(err, QV_EFORMAT, "a weight is not finite");
 
     struct work w;

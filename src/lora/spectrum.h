@@ -19,4 +19,7 @@
 qv_status qv__prototype(float *v, float sigma[2], const float *A, const float *B, size_t R,
                         size_t D_in, size_t D_out, qv_err *err) QV_MUST_CHECK;
 
+/* Whether no element of x [n] is infinite or not a number. */
+bool qv__all_finite(const float *x, size_t n);
+
 #endif

@@ -3,7 +3,7 @@
  * The model calls qv__update_apply after each of its linear maps and knows
  * nothing of experts. An update is one expert (dense, two products) or a bank
  * with a router (per token). It owns the scratch it needs, so one update serves
- * one forward pass at a time.
+ * one forward pass at a time; bank and router may be shared.
  */
 #ifndef QV_ROUTE_UPDATE_H
 #define QV_ROUTE_UPDATE_H
@@ -23,12 +23,13 @@ struct qv_update {
     qv_routing_fn watch; // may be NULL
     void *watch_arg;
     struct qv_routing routing; // scratch
-    float *z;                  // scratch [T, R] for the dense path
+    float *z;                  // scratch: [T_max, R] dense, the router's otherwise
     size_t T_max;
+    void *mem; // owns the scratch
 };
 
-/* Room for batches of up to T_max tokens. `router` may be NULL only if the bank
- * holds one expert. Fails with QV_ENOMEM. */
+/* Room for batches of up to T_max tokens. `router`, over the same bank, may be
+ * NULL only if that holds one expert. Fails with QV_ENOMEM. */
 qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
                           const struct qv_router *router, enum qv_compose compose,
                           size_t T_max, qv_err *err) QV_MUST_CHECK;

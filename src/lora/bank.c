@@ -1,0 +1,278 @@
+/* bank.c - see bank.h.
+ *
+ * Experts are checked and counted first, so that the tables and the weights are
+ * each one allocation; then every (site, expert) pair is copied to its place,
+ * pairs in parallel.
+ */
+#include "lora/bank.h"
+
+#include "base/carve.h"
+#include "lora/spectrum.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* That the expert fits the model; where[i] = the model's index of its site i. */
+static qv_status check_expert(size_t *where, const struct qv_expert *e,
+                              const struct qv_sites *sites, qv_err *err)
+{
+    for (size_t i = 0; i < e->n_sites; i++) {
+        const struct qv_expert_site *s = &e->site[i];
+        where[i] = qv__site_find(sites, s->path);
+        if (where[i] == sites->n)
+            return qv_fail(err, QV_EFORMAT, "expert '%s': the model has no site '%s'",
+                           e->name, s->path);
+        const struct qv_site *m = &sites->at[where[i]];
+        if (s->D_in != m->D_in || s->D_out != m->D_out)
+            return qv_fail(err, QV_EFORMAT,
+                           "expert '%s': site '%s' maps %zu to %zu, the model's %zu to %zu",
+                           e->name, s->path, s->D_in, s->D_out, m->D_in, m->D_out);
+        if (!qv__all_finite(s->A, s->R * s->D_in) || !qv__all_finite(s->B, s->D_out * s->R))
+            return qv_fail(err, QV_EFORMAT,
+                           "expert '%s': site '%s': a weight is not finite", e->name,
+                           s->path);
+    }
+    return QV_OK;
+}
+
+static qv_status check_names(struct qv_expert *const *experts, size_t K, qv_err *err)
+{
+    for (size_t k = 0; k < K; k++)
+        for (size_t j = 0; j < k; j++)
+            if (strcmp(experts[j]->name, experts[k]->name) == 0)
+                return qv_fail(err, QV_EEXIST, "two experts are called '%s'",
+                               experts[k]->name);
+    return QV_OK;
+}
+
+/* Every table of every site, from where[k][i] = the model's index of expert k's
+ * site i. */
+static void fill_tables(struct qv_bank *b, const struct qv_sites *sites,
+                        struct qv_expert *const *experts, size_t *const *where)
+{
+    for (size_t k = 0; k < b->K; k++)
+        for (size_t i = 0; i < experts[k]->n_sites; i++)
+            b->site[where[k][i]].K++;
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        s->D_in = sites->at[m].D_in;
+        s->D_out = sites->at[m].D_out;
+        s->expert = qv_new_n(&b->arena, int, s->K);
+        s->own = qv_new_n(&b->arena, size_t, s->K);
+        s->first = qv_new_n(&b->arena, size_t, s->K + 1);
+        s->scale = qv_new_n(&b->arena, float, s->K);
+        s->K = 0; // counts again as the places fill
+    }
+    for (size_t k = 0; k < b->K; k++)
+        for (size_t i = 0; i < experts[k]->n_sites; i++) {
+            const struct qv_expert_site *e = &experts[k]->site[i];
+            struct qv_bank_site *s = &b->site[where[k][i]];
+            size_t j = s->K++;
+            s->expert[j] = (int)k;
+            s->own[j] = i;
+            s->first[j + 1] = s->first[j] + e->R;
+            s->scale[j] = e->scale;
+            s->R_max = qv__max(s->R_max, e->R);
+        }
+}
+
+static size_t lay_out_weights(struct qv_bank *b, void *base)
+{
+    qv_carve c = {.base = base};
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        s->A = qv__carve_f32(&c, s->first[s->K], s->D_in);
+        s->Bt = qv__carve_f32(&c, s->first[s->K], s->D_out);
+    }
+    return c.used;
+}
+
+static void copy_pair(struct qv_bank_site *s, size_t j, const struct qv_expert_site *e)
+{
+    memcpy(s->A + s->first[j] * s->D_in, e->A, e->R * e->D_in * sizeof *e->A);
+    float *Bt = s->Bt + s->first[j] * s->D_out;
+    for (size_t r = 0; r < e->R; r++)
+        for (size_t o = 0; o < e->D_out; o++)
+            Bt[r * e->D_out + o] = e->B[o * e->R + r];
+}
+
+static qv_status fill_weights(struct qv_bank *b, struct qv_expert *const *experts,
+                              qv_err *err)
+{
+    qv_carve need = {.used = lay_out_weights(b, NULL)};
+    b->weights = qv__carve_alloc(&need);
+    if (!b->weights)
+        return qv_fail(err, QV_ENOMEM, "no memory for a bank of %zu experts", b->K);
+    lay_out_weights(b, b->weights);
+#pragma omp parallel for schedule(dynamic)
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        for (size_t j = 0; j < s->K; j++)
+            copy_pair(s, j, &experts[s->expert[j]]->site[s->own[j]]);
+    }
+    return QV_OK;
+}
+
+qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
+                       struct qv_expert *const *experts, size_t K, qv_err *err)
+{
+    *out = NULL;
+    qv_arena scratch = {0};
+    struct qv_bank *b = calloc(1, sizeof *b);
+    if (!b)
+        return qv_fail(err, QV_ENOMEM, "no memory for a bank of %zu experts", K);
+
+    size_t **where = qv_new_n(&scratch, size_t *, K);
+    qv_status result = check_names(experts, K, err);
+    for (size_t k = 0; k < K && !result; k++) {
+        where[k] = qv_new_n(&scratch, size_t, experts[k]->n_sites);
+        result = check_expert(where[k], experts[k], sites, err);
+    }
+    if (result)
+        goto out;
+
+    b->K = K;
+    b->n_sites = sites->n;
+    b->name = qv_new_n(&b->arena, const char *, K);
+    b->n_own = qv_new_n(&b->arena, size_t, K);
+    b->has_prototypes = qv_new_n(&b->arena, bool, K);
+    b->site = qv_new_n(&b->arena, struct qv_bank_site, sites->n);
+    for (size_t k = 0; k < K; k++) {
+        b->name[k] = qv__arena_str(&b->arena, experts[k]->name);
+        b->n_own[k] = experts[k]->n_sites;
+    }
+    fill_tables(b, sites, experts, where);
+    result = fill_weights(b, experts, err);
+    if (result)
+        goto out;
+    *out = b;
+    b = NULL; // now owned by the caller
+
+out:
+    qv__arena_free(&scratch);
+    qv__bank_free(b);
+    return result;
+}
+
+void qv__bank_free(struct qv_bank *b)
+{
+    if (!b)
+        return;
+    free(b->weights);
+    free(b->prototypes);
+    qv__arena_free(&b->arena);
+    free(b);
+}
+
+static size_t lay_out_prototypes(struct qv_bank *b, void *base)
+{
+    qv_carve c = {.base = base};
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        s->proto = qv__carve_f32(&c, s->K, s->D_in);
+        s->sigma = qv__carve_f32(&c, s->K, 2);
+    }
+    return c.used;
+}
+
+static qv_status make_room(struct qv_bank *b, qv_err *err)
+{
+    if (b->prototypes)
+        return QV_OK;
+    qv_carve need = {.used = lay_out_prototypes(b, NULL)};
+    b->prototypes = qv__carve_alloc(&need);
+    if (!b->prototypes)
+        return qv_fail(err, QV_ENOMEM, "no memory for the prototypes of %zu experts", b->K);
+    lay_out_prototypes(b, b->prototypes);
+    return QV_OK;
+}
+
+/* The place of expert k in the site's list, or s->K. */
+static size_t place_of(const struct qv_bank_site *s, size_t k)
+{
+    size_t j = 0;
+    while (j < s->K && (size_t)s->expert[j] != k)
+        j++;
+    return j;
+}
+
+static bool they_fit(const struct qv_bank *b, size_t k, const struct qv_prototypes *p)
+{
+    if (p->n_sites != b->n_own[k])
+        return false;
+    for (size_t m = 0; m < b->n_sites; m++) {
+        const struct qv_bank_site *s = &b->site[m];
+        size_t j = place_of(s, k);
+        if (j < s->K && p->first[s->own[j] + 1] - p->first[s->own[j]] != s->D_in)
+            return false;
+    }
+    return true;
+}
+
+qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
+                                  const struct qv_prototypes *p, qv_err *err)
+{
+    qv_check(k < b->K);
+    if (!they_fit(b, k, p))
+        return qv_fail(err, QV_EFORMAT,
+                       "expert '%s': its prototypes have the shape of another expert",
+                       b->name[k]);
+    if (!qv__all_finite(p->v, p->first[p->n_sites]))
+        return qv_fail(err, QV_EFORMAT, "expert '%s': a prototype is not finite",
+                       b->name[k]);
+    qv_status result = make_room(b, err);
+    if (result)
+        return result;
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        size_t j = place_of(s, k);
+        if (j == s->K)
+            continue;
+        size_t i = s->own[j];
+        memcpy(s->proto + j * s->D_in, p->v + p->first[i], s->D_in * sizeof *s->proto);
+        memcpy(s->sigma + 2 * j, p->sigma + 2 * i, 2 * sizeof *s->sigma);
+    }
+    b->has_prototypes[k] = true;
+    return QV_OK;
+}
+
+/* The prototype of the j-th expert of a site. qv__prototype wants B as an expert
+ * holds it, so that a prototype is the same to the last bit whether computed
+ * here or when the artifact was made. */
+static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
+{
+    size_t R = s->first[j + 1] - s->first[j];
+    const float *Bt = s->Bt + s->first[j] * s->D_out;
+    float *B = malloc(R * s->D_out * sizeof *B);
+    if (!B)
+        return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
+    for (size_t o = 0; o < s->D_out; o++)
+        for (size_t r = 0; r < R; r++)
+            B[o * R + r] = Bt[r * s->D_out + o];
+    qv_status result =
+        qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j,
+                      s->A + s->first[j] * s->D_in, B, R, s->D_in, s->D_out, err);
+    free(B);
+    return result;
+}
+
+qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)
+{
+    qv_status result = make_room(b, err);
+    if (result)
+        return result;
+    size_t n_pairs = b->n_sites * b->K;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n_pairs; i++) {
+        struct qv_bank_site *s = &b->site[i / b->K];
+        size_t k = i % b->K, j = b->has_prototypes[k] ? s->K : place_of(s, k);
+        qv_err own;
+        qv_status st = j < s->K ? compute_pair(s, j, &own) : QV_OK;
+        if (st)
+#pragma omp critical(qv__bank)
+            result = qv_fail(err, st, "expert '%s': %s", b->name[k], own.msg);
+    }
+    for (size_t k = 0; k < b->K && !result; k++)
+        b->has_prototypes[k] = true;
+    return result;
+}

@@ -1,0 +1,31 @@
+/* prototypes.h - all prototypes of one expert, as a library keeps them: an
+ * artifact that depends on the expert alone, so that a bank need not compute
+ * it again.
+ */
+#ifndef QV_LORA_PROTOTYPES_H
+#define QV_LORA_PROTOTYPES_H
+
+#include "base/base.h"
+#include "lora/expert.h"
+
+/* Sites are in the expert's own order. Site i's direction is
+ * v[first[i]] .. v[first[i + 1] - 1], of length D_in. */
+struct qv_prototypes {
+    size_t n_sites;
+    size_t *first; // [n_sites + 1]
+    float *v;      // [first[n_sites]] see qv__prototype
+    float *sigma;  // [n_sites, 2]
+    void *mem;     // owns the arrays
+};
+
+/* Room for the prototypes of `e`, all zero: for a reader to fill. *p owns it
+ * until qv__prototypes_end. Fails with QV_ENOMEM. */
+qv_status qv__prototypes_init(struct qv_prototypes *p, const struct qv_expert *e,
+                              qv_err *err) QV_MUST_CHECK;
+void qv__prototypes_end(struct qv_prototypes *p);
+
+/* Compute them, sites in parallel. Fails as qv__prototype does. */
+qv_status qv__prototypes_of(struct qv_prototypes *p, const struct qv_expert *e,
+                            qv_err *err) QV_MUST_CHECK;
+
+#endif
