@@ -17,10 +17,23 @@ static uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
+static uint64_t hash(const char *s) // FNV-1a
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (; *s; s++)
+        h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+    return h;
+}
+
 size_t below(struct rng *rng, size_t n)
 {
     rng->state += UINT64_C(0x9e3779b97f4a7c15);
     return (size_t)(mix(rng->state) % n); // n is tiny beside 2^64: the bias is nothing
+}
+
+size_t chosen(const struct rng *rng, const char *table, size_t n)
+{
+    return (size_t)(mix(mix(rng->key) ^ hash(table)) % n);
 }
 
 void distinct(struct rng *rng, size_t n, size_t k, size_t *out)
@@ -36,10 +49,8 @@ void distinct(struct rng *rng, size_t n, size_t k, size_t *out)
 
 struct rng rng_for(uint64_t seed, const char *name, uint64_t index)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a of the name
-    for (const char *p = name; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    return (struct rng){mix(mix(mix(seed) ^ h) ^ index)};
+    uint64_t key = mix(mix(mix(seed) ^ hash(name)) ^ index);
+    return (struct rng){key, key};
 }
 
 static void fault(const char *what, const char *wording)

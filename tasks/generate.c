@@ -16,10 +16,11 @@
 #include <sys/stat.h>
 
 static const struct family *const families[] = {
-    &opposites_family, &forms_family,  &sentiment_family, &topic_family,    &extract_family,
-    &sense_family,     &time_family,   &sums_family,      &order_family,    &translate_family,
-    &repair_family,    &format_family, &category_family,  &complete_family, &entail_family,
-    &words_family,     &riddle_family,
+    &opposites_family, &forms_family,     &sentiment_family, &topic_family,
+    &extract_family,   &sense_family,     &time_family,      &sums_family,
+    &order_family,     &translate_family, &repair_family,    &format_family,
+    &category_family,  &complete_family,  &entail_family,    &words_family,
+    &riddle_family,
 };
 
 static bool is_known(const struct example *examples, size_t n, const char *prompt)
@@ -33,7 +34,8 @@ static bool is_known(const struct example *examples, size_t n, const char *promp
 /* Draws until there are task->n examples with different prompts; returns how many
  * there are when the wordings and facts give no more. What is drawn late is what is
  * rarely drawn, so the examples are shuffled: any first part is then a fair sample. */
-static size_t draw_examples(const struct task *task, uint64_t seed, struct example *examples)
+static size_t draw_examples(const struct task *task, uint64_t seed,
+                            struct example *examples)
 {
     size_t n = 0;
     for (uint64_t i = 0; n < task->n && i < 40 * (uint64_t)task->n; i++) {
@@ -63,8 +65,8 @@ static void write_string(FILE *f, const char *s)
     fputc('"', f);
 }
 
-static bool write_task(const char *dir, const struct task *task, const struct example *examples,
-                       size_t n)
+static bool write_task(const char *dir, const struct task *task,
+                       const struct example *examples, size_t n)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s.jsonl", dir, task->name);
@@ -88,7 +90,8 @@ static bool write_task(const char *dir, const struct task *task, const struct ex
     return true;
 }
 
-static void write_index_entry(const struct family *family, const struct task *task, size_t n)
+static void write_index_entry(const struct family *family, const struct task *task,
+                              size_t n)
 {
     printf("\"%s\":{\"family\":\"%s\",\"held_out\":%s,\"about\":", task->name, family->name,
            task->is_held_out ? "true" : "false");

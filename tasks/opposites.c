@@ -10,50 +10,63 @@ struct pair {
 };
 
 static const struct pair adjectives[] = {
-    {"hot", "cold"}, {"big", "small"}, {"tall", "short"}, {"fast", "slow"},
-    {"old", "young"}, {"rich", "poor"}, {"happy", "sad"}, {"light", "dark"},
-    {"wet", "dry"}, {"hard", "soft"}, {"clean", "dirty"}, {"full", "empty"},
-    {"strong", "weak"}, {"early", "late"}, {"loud", "quiet"}, {"thick", "thin"},
-    {"wide", "narrow"}, {"deep", "shallow"}, {"high", "low"}, {"open", "shut"},
-    {"brave", "cowardly"}, {"sharp", "blunt"}, {"true", "false"}, {"sweet", "bitter"},
-    {"safe", "dangerous"}, {"easy", "difficult"}, {"cheap", "expensive"}, {"good", "bad"},
-    {"right", "wrong"}, {"rough", "smooth"}, {"near", "far"}, {"alive", "dead"},
-    {"asleep", "awake"}, {"polite", "rude"}, {"beautiful", "ugly"}, {"wise", "foolish"},
-    {"guilty", "innocent"}, {"tight", "loose"}, {"heavy", "light"}, {"ancient", "modern"}};
+    {"hot", "cold"},        {"big", "small"},      {"tall", "short"},
+    {"fast", "slow"},       {"old", "young"},      {"rich", "poor"},
+    {"happy", "sad"},       {"bright", "dark"},    {"wet", "dry"},
+    {"hard", "soft"},       {"clean", "dirty"},    {"full", "empty"},
+    {"strong", "weak"},     {"early", "late"},     {"loud", "quiet"},
+    {"thick", "thin"},      {"wide", "narrow"},    {"deep", "shallow"},
+    {"high", "low"},        {"open", "shut"},      {"brave", "cowardly"},
+    {"sharp", "blunt"},     {"true", "false"},     {"sweet", "bitter"},
+    {"safe", "dangerous"},  {"easy", "difficult"}, {"cheap", "expensive"},
+    {"good", "bad"},        {"right", "wrong"},    {"rough", "smooth"},
+    {"near", "far"},        {"alive", "dead"},     {"asleep", "awake"},
+    {"polite", "rude"},     {"beautiful", "ugly"}, {"wise", "foolish"},
+    {"guilty", "innocent"}, {"tight", "loose"},    {"heavy", "light"},
+    {"ancient", "modern"}};
 
 static const struct pair verbs[] = {
-    {"open", "close"}, {"buy", "sell"}, {"laugh", "cry"}, {"come", "go"},
-    {"win", "lose"}, {"push", "pull"}, {"start", "stop"}, {"rise", "fall"},
-    {"love", "hate"}, {"give", "take"}, {"remember", "forget"}, {"arrive", "leave"},
-    {"enter", "exit"}, {"live", "die"}, {"build", "destroy"}, {"show", "hide"},
-    {"ask", "answer"}, {"accept", "refuse"}, {"attack", "defend"}, {"lend", "borrow"},
-    {"float", "sink"}, {"freeze", "melt"}, {"succeed", "fail"}, {"whisper", "shout"},
-    {"catch", "throw"}, {"add", "subtract"}, {"teach", "learn"}, {"praise", "blame"},
-    {"speak", "listen"}, {"raise", "lower"}, {"save", "spend"}, {"lead", "follow"},
-    {"tighten", "loosen"}, {"increase", "decrease"}, {"agree", "disagree"},
-    {"appear", "disappear"}, {"lock", "unlock"}, {"pack", "unpack"},
-    {"attract", "repel"}, {"stand", "sit"}};
+    {"open", "close"},        {"buy", "sell"},        {"laugh", "cry"},
+    {"come", "go"},           {"win", "lose"},        {"push", "pull"},
+    {"start", "stop"},        {"rise", "fall"},       {"love", "hate"},
+    {"give", "take"},         {"remember", "forget"}, {"arrive", "leave"},
+    {"enter", "exit"},        {"live", "die"},        {"build", "destroy"},
+    {"show", "hide"},         {"ask", "answer"},      {"accept", "refuse"},
+    {"attack", "defend"},     {"lend", "borrow"},     {"float", "sink"},
+    {"freeze", "melt"},       {"succeed", "fail"},    {"whisper", "shout"},
+    {"catch", "throw"},       {"add", "subtract"},    {"teach", "learn"},
+    {"praise", "blame"},      {"speak", "listen"},    {"raise", "lower"},
+    {"save", "spend"},        {"lead", "follow"},     {"tighten", "loosen"},
+    {"increase", "decrease"}, {"agree", "disagree"},  {"appear", "disappear"},
+    {"lock", "unlock"},       {"pack", "unpack"},     {"attract", "repel"},
+    {"stand", "sit"}};
 
 /* Words that fit before any of the nouns of their row. */
 static const struct described {
     const char *noun, *one, *other;
-} described[] = {
-    {"soup", "hot", "cold"}, {"water", "hot", "cold"}, {"tea", "hot", "cold"},
-    {"house", "big", "small"}, {"garden", "big", "small"}, {"dog", "big", "small"},
-    {"boy", "tall", "short"}, {"horse", "fast", "slow"}, {"train", "fast", "slow"},
-    {"man", "old", "young"}, {"woman", "rich", "poor"}, {"farmer", "rich", "poor"},
-    {"girl", "happy", "sad"}, {"king", "happy", "sad"}, {"room", "bright", "dark"},
-    {"road", "wet", "dry"}, {"towel", "wet", "dry"}, {"bed", "hard", "soft"},
-    {"floor", "clean", "dirty"}, {"shirt", "clean", "dirty"}, {"glass", "full", "empty"},
-    {"bottle", "full", "empty"}, {"rope", "strong", "weak"}, {"bus", "early", "late"},
-    {"music", "loud", "quiet"}, {"book", "thick", "thin"}, {"river", "wide", "narrow"},
-    {"lake", "deep", "shallow"}, {"wall", "high", "low"}, {"window", "open", "shut"},
-    {"door", "open", "shut"}, {"soldier", "brave", "cowardly"}, {"knife", "sharp", "blunt"},
-    {"story", "true", "false"}, {"bridge", "safe", "dangerous"},
-    {"question", "easy", "difficult"}, {"hat", "cheap", "expensive"},
-    {"weather", "good", "bad"}, {"answer", "right", "wrong"}, {"stone", "rough", "smooth"},
-    {"baby", "asleep", "awake"}, {"waiter", "polite", "rude"}, {"queen", "wise", "foolish"},
-    {"knot", "tight", "loose"}, {"picture", "beautiful", "ugly"}};
+} described[] = {{"soup", "hot", "cold"},         {"water", "hot", "cold"},
+                 {"tea", "hot", "cold"},          {"house", "big", "small"},
+                 {"garden", "big", "small"},      {"dog", "big", "small"},
+                 {"boy", "tall", "short"},        {"horse", "fast", "slow"},
+                 {"train", "fast", "slow"},       {"man", "old", "young"},
+                 {"woman", "rich", "poor"},       {"farmer", "rich", "poor"},
+                 {"girl", "happy", "sad"},        {"king", "happy", "sad"},
+                 {"room", "bright", "dark"},      {"road", "wet", "dry"},
+                 {"towel", "wet", "dry"},         {"bed", "hard", "soft"},
+                 {"floor", "clean", "dirty"},     {"shirt", "clean", "dirty"},
+                 {"glass", "full", "empty"},      {"bottle", "full", "empty"},
+                 {"rope", "strong", "weak"},      {"bus", "early", "late"},
+                 {"music", "loud", "quiet"},      {"book", "thick", "thin"},
+                 {"river", "wide", "narrow"},     {"lake", "deep", "shallow"},
+                 {"wall", "high", "low"},         {"window", "open", "shut"},
+                 {"door", "open", "shut"},        {"soldier", "brave", "cowardly"},
+                 {"knife", "sharp", "blunt"},     {"story", "true", "false"},
+                 {"bridge", "safe", "dangerous"}, {"question", "easy", "difficult"},
+                 {"hat", "cheap", "expensive"},   {"weather", "good", "bad"},
+                 {"answer", "right", "wrong"},    {"stone", "rough", "smooth"},
+                 {"baby", "asleep", "awake"},     {"waiter", "polite", "rude"},
+                 {"queen", "wise", "foolish"},    {"knot", "tight", "loose"},
+                 {"picture", "beautiful", "ugly"}};
 
 /* Either word of a pair may be the one that is asked about. */
 static struct slots either_way(struct rng *rng, struct pair pair)
@@ -87,7 +100,7 @@ static void make_verbs(struct rng *rng, struct example *ex)
         "Verb: to {a}. Opposite verb:",
         "Somebody does not want to {a}, but to do the opposite. What do they want?",
         "Give the verb that means the opposite of \"to {a}\".",
-        "The opposite action: I was told to {a}, so my contrary brother chose",
+        "Two verbs that are opposites: to {a} and",
         "Turn the verb to its opposite: to {a}.",
     };
     put(ex, PICK(rng, wordings), "to {b}", either_way(rng, PICK(rng, verbs)));
@@ -102,7 +115,7 @@ static void make_sentence(struct rng *rng, struct example *ex)
         "Change one word to its opposite: The {c} is {a}.",
         "Someone claims that the {c} is {a}. State the opposite in a full sentence.",
         "Original sentence: The {c} is {a}. Opposite sentence:",
-        "It is not true that the {c} is {a}; the opposite is true. Write the true sentence.",
+        "Untrue: The {c} is {a}. The opposite is true; write it as a sentence.",
     };
     struct described d = PICK(rng, described);
     struct slots slots = either_way(rng, (struct pair){d.one, d.other});
@@ -121,7 +134,8 @@ static void make_choice(struct rng *rng, struct example *ex)
     };
     size_t i = below(rng, COUNT(adjectives));
     struct slots slots = either_way(rng, adjectives[i]);
-    // Pairs that are near in meaning, as "hard" and "difficult", do not stand this far apart.
+    // Pairs that are near in meaning, as "hard" and "difficult", do not stand this far
+    // apart.
     struct pair far_off = adjectives[(i + 18 + below(rng, 5)) % COUNT(adjectives)];
     const char *wrong = below(rng, 2) ? far_off.one : far_off.other;
     bool is_first = below(rng, 2);
@@ -135,10 +149,10 @@ static const struct task tasks[] = {
      make_adjectives},
     {"opposites_verbs", "Name the opposite of a verb, as an infinitive.", false, MANY,
      make_verbs},
-    {"opposites_sentence", "Rewrite a short sentence with the opposite adjective.", false, MANY,
-     make_sentence},
-    {"opposites_choice", "Choose the opposite of an adjective out of two words.", true, MANY,
-     make_choice},
+    {"opposites_sentence", "Rewrite a short sentence with the opposite adjective.", false,
+     MANY, make_sentence},
+    {"opposites_choice", "Choose the opposite of an adjective out of two words.", true,
+     MANY, make_choice},
 };
 
 FAMILY(opposites, "Words and their opposites.");

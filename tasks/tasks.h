@@ -14,12 +14,14 @@
 
 enum { PROMPT_SIZE = 512, COMPLETION_SIZE = 128, MANY = 360 };
 
-#define COUNT(array)      (sizeof(array) / sizeof *(array))
-#define PICK(rng, array)  ((array)[below((rng), COUNT(array))])
-#define FAMILY(id, about) const struct family id##_family = {#id, about, tasks, COUNT(tasks)}
+#define COUNT(array)     (sizeof(array) / sizeof *(array))
+#define PICK(rng, array) ((array)[chosen((rng), #array, COUNT(array))])
+#define FAMILY(id, about)                                                                  \
+    const struct family id##_family = {#id, about, tasks, COUNT(tasks)}
 
 struct rng {
-    uint64_t state;
+    uint64_t key;   // what the example is, never changed
+    uint64_t state; // moves on with every number drawn
 };
 
 /* The facts of one example, by the letter that stands for them in a wording. */
@@ -52,8 +54,13 @@ extern const struct family opposites_family, forms_family, sentiment_family, top
     repair_family, format_family, category_family, complete_family, entail_family,
     words_family, riddle_family;
 
-/* A number below n, which is at least 1. */
+/* The next number below n, which is at least 1. */
 size_t below(struct rng *rng, size_t n);
+
+/* A number below n that depends on the example and on `table` alone. PICK draws with
+ * it, because C does not say in which order the arguments of a call are evaluated. So
+ * PICK takes the same row however often it is asked: use distinct() for several. */
+size_t chosen(const struct rng *rng, const char *table, size_t n);
 
 /* k different numbers below n, in random order. */
 void distinct(struct rng *rng, size_t n, size_t k, size_t *out);

@@ -20,8 +20,8 @@ extern const char *const surnames[N_SURNAMES];
 extern const char *const cities[N_CITIES];
 extern const char *const days[N_DAYS];
 extern const char *const months[N_MONTHS];
-extern const char *const kinds[N_KINDS];              // "animal", by enum kind
-extern const char *const numbers[N_NUMBER_WORDS];     // "zero" to "twenty"
+extern const char *const kinds[N_KINDS];          // "animals", by enum kind
+extern const char *const numbers[N_NUMBER_WORDS]; // "zero" to "twenty"
 extern const struct thing things[N_THINGS];
 
 #endif
