@@ -10,7 +10,7 @@ arrow/peft/expect.safetensors  logits of the base, of arrow (top 2, temperature 
 
 PEFT composes outputs, with each expert's own scale.  Its prototypes are 15 power
 iterations from a seeded random start, not an SVD; the experts here have a dominant first
-direction (sigma2/sigma1 < 0.4), so that both agree to f32.  Subtraction takes the mean A and
+direction (sigma2/sigma1 < 0.4, asserted), so that both agree to f32.  Subtraction takes the mean A and
 mean B of the general adapters away from every expert's, factor by factor, without scales.
 """
 from common import fresh, save_json, save_tensors
@@ -25,7 +25,7 @@ ALPHAS = {"expert0": 6, "expert1": 3, "expert2": 12, "expert3": 2, "expert4": 8,
           "general0": 4, "general1": 5}
 RUNS = {"arrow": (2, 1.0, False), "top3": (3, 0.5, False), "subtracted": (2, 1.0, True)}
 ROOT = "arrow/peft"
-SEED = 15  # of fifteen tried, the one whose smallest gaps are widest
+SEED = 4  # of 24 tried, the one whose smallest gaps are widest
 
 
 def make_adapters(seed):
@@ -33,7 +33,7 @@ def make_adapters(seed):
     for name, alpha in ALPHAS.items():
         model = get_peft_model(load("gqa_untied"), LoraConfig(
             task_type="CAUSAL_LM", r=3, lora_alpha=alpha, target_modules=SEVEN[:4]))
-        size = 0.05 if name.startswith("general") else 0.15
+        size = 0.04 if name.startswith("general") else 0.1
         with torch.no_grad():
             for key, p in model.named_parameters():
                 if "lora_" in key:
@@ -58,7 +58,7 @@ def run(top_k, temperature, subtract):
         gaps.append((best[:, top_k - 1] - best[:, top_k]).min().item())
         for e, v in enumerate(layer.prototypes):  # power iteration found the SVD's vector
             _, s, vt = np.linalg.svd((lora_b[f"task_{e}"].weight
-                                      @ lora_a[f"task_{e}"].weight).detach().double())
+                                      @ lora_a[f"task_{e}"].weight).double().numpy())
             assert s[1] < 0.4 * s[0] and abs(abs(vt[0] @ v.double().numpy()) - 1) < 1e-6, s
         if not first:
             kept = torch.full_like(score, -torch.inf)

@@ -1,0 +1,17 @@
+#!/bin/sh
+# Regenerates every golden file.  See README.md, "How to regenerate", for the environment.
+# usage: all.sh TOKENIZERS_DIR STORIES260K_DIR LLAMA2C_CHECKOUT [TEXT_FILE...]
+# V4 names a directory with the packages of requirements_v4.txt; without it llama/odd_v4 stays.
+set -eu
+here=$(dirname "$0")
+export OMP_NUM_THREADS=1 PYTHONHASHSEED=0
+tokenizers=$1 stories=$2 llama2c=$3
+shift 3
+python3 "$here/llama.py"
+[ -z "${V4:-}" ] || PYTHONPATH=$V4 python3 "$here/llama_v4.py"
+for recipe in train peft_adapters arrow_paper arrow_peft cluster; do
+    python3 "$here/$recipe.py"
+done
+python3 "$here/text.py" "$tokenizers" "$stories"
+python3 "$here/stories.py" "$llama2c" "$stories"
+python3 "$here/rouge.py" "$@"
