@@ -2,7 +2,7 @@
  * a slow power iteration on the update itself. */
 #include "lora/spectrum.h"
 
-#include "base/rng.h"
+#include "support/experts.h"
 #include "support/near.h"
 
 #include <math.h>
@@ -69,15 +69,6 @@ static void a_zero_update_has_the_zero_prototype(void **state)
 static const struct {
     size_t R, D_in, D_out;
 } shape[] = {{1, 7, 5}, {4, 16, 9}, {4, 9, 16}, {6, 3, 8}, {6, 8, 3}, {9, 4, 4}, {3, 1, 1}};
-
-static float *normals(size_t n, uint64_t seed)
-{
-    float *x = malloc(n * sizeof *x);
-    assert_non_null(x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = qv__normal(seed, i);
-    return x;
-}
 
 /* y = (B A)' (B A) x by the definitions, in double. */
 static void stretch(double *y, const double *x, const float *A, const float *B, size_t R,
