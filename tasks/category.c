@@ -10,7 +10,7 @@ static const struct coloured {
                 {"the yolk of an egg", "yellow"},
                 {"a canary", "yellow"},
                 {"butter", "yellow"},
-                {"a ripe sweetcorn cob", "yellow"},
+                {"a ripe corn cob", "yellow"},
                 {"snow", "white"},
                 {"milk", "white"},
                 {"salt", "white"},

@@ -97,7 +97,7 @@ static void check_line(struct place *at, const char *line, struct example *ex)
         return;
     }
     check_text(at, ex->prompt, 45);
-    check_text(at, ex->completion, 9);
+    check_text(at, ex->completion, 8);
 }
 
 static int by_prompt(const void *x, const void *y)

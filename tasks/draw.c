@@ -7,7 +7,6 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static uint64_t mix(uint64_t z)
@@ -53,12 +52,6 @@ struct rng rng_for(uint64_t seed, const char *name, uint64_t index)
     return (struct rng){key, key};
 }
 
-static void fault(const char *what, const char *wording)
-{
-    fprintf(stderr, "generate: %s in the wording \"%s\"\n", what, wording);
-    exit(2);
-}
-
 /* "an" goes before a vowel that is heard, which the first letter mostly tells. */
 static bool takes_an(const char *word)
 {
@@ -73,40 +66,59 @@ static bool takes_an(const char *word)
     return strchr("aeiouAEIOU", word[0]) != NULL;
 }
 
-static const char *slot(const struct slots *s, int letter, const char *wording)
+static const char *find_slot(const struct slots *s, int letter)
 {
     const char *const all[] = {s->a, s->b, s->c, s->d, s->e, s->f, s->g};
     int i = tolower(letter) - 'a';
-    if (i < 0 || (size_t)i >= COUNT(all) || !all[i] || !*all[i])
-        fault("a slot without a fact", wording);
-    return all[i];
+    return i < 0 || (size_t)i >= COUNT(all) ? NULL : all[i];
+}
+
+/* Adds n bytes of `text` to the *used bytes in out, if they fit. */
+static bool append(char *out, size_t size, size_t *used, const char *text, size_t n)
+{
+    if (*used + n >= size)
+        return false;
+    memcpy(out + *used, text, n);
+    *used += n;
+    return true;
+}
+
+/* Adds what stands for the slot at *wording, an opening brace, and moves past it. */
+static bool append_slot(char *out, size_t size, size_t *used, const char **wording,
+                        const struct slots *slots)
+{
+    bool has_article = (*wording)[1] == '+';
+    int letter = (unsigned char)(*wording)[1 + has_article];
+    const char *fact = find_slot(slots, letter);
+    if (!fact || !*fact || (*wording)[2 + has_article] != '}')
+        return false;
+    size_t start = *used;
+    if (has_article) {
+        const char *article = takes_an(fact) ? "an " : "a ";
+        if (!append(out, size, used, article, strlen(article)))
+            return false;
+    }
+    if (!append(out, size, used, fact, strlen(fact)))
+        return false;
+    if (isupper(letter))
+        out[start] = (char)toupper((unsigned char)out[start]);
+    *wording += 3 + has_article;
+    return true;
 }
 
 void fill(char *out, size_t size, const char *wording, const struct slots *slots)
 {
-    size_t n = 0;
-    for (const char *p = wording; *p; p++) {
-        char piece[COMPLETION_SIZE];
-        if (*p == '{') {
-            bool has_article = p[1] == '+';
-            int letter = (unsigned char)p[1 + has_article];
-            if (!letter || p[2 + has_article] != '}')
-                fault("a brace that is not closed", wording);
-            const char *fact = slot(slots, letter, wording);
-            const char *article = has_article ? (takes_an(fact) ? "an " : "a ") : "";
-            snprintf(piece, sizeof piece, "%s%s", article, fact);
-            if (isupper(letter))
-                piece[0] = (char)toupper((unsigned char)piece[0]);
-            p += 2 + has_article;
-        } else
-            snprintf(piece, sizeof piece, "%c", *p);
-        size_t m = strlen(piece);
-        if (n + m + 1 > size)
-            fault("more text than fits", wording);
-        memcpy(out + n, piece, m);
-        n += m;
+    size_t used = 0;
+    bool is_good = true;
+    for (const char *p = wording; *p && is_good;) {
+        if (*p == '{')
+            is_good = append_slot(out, size, &used, &p, slots);
+        else
+            is_good = append(out, size, &used, p++, 1);
     }
-    out[n] = 0;
+    if (!is_good)
+        fprintf(stderr, "generate: a slot without a fact, or too much text: %s\n", wording);
+    out[is_good ? used : 0] = 0;
 }
 
 void put(struct example *example, const char *prompt, const char *completion,

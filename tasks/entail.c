@@ -6,8 +6,8 @@
 
 #include "vocabulary.h"
 
-static const char *const owned[] = {"car",  "dog", "horse",   "hat",    "house", "coat",
-                                    "boat", "cat", "bicycle", "garden", "book",  "piano",
+static const char *const owned[] = {"car",  "dog", "horse",   "hat",   "ring", "coat",
+                                    "boat", "cat", "bicycle", "watch", "book", "piano",
                                     "lamp", "bag", "table",   "clock"};
 static const char *const colours[] = {"red",   "blue",  "green", "black",
                                       "white", "brown", "grey",  "yellow"};
@@ -16,7 +16,7 @@ static const struct synonyms {
     const char *one, *other;
 } synonyms[] = {{"has a big", "owns a large"},
                 {"has a little", "owns a small"},
-                {"sees a", "looks at a"},
+                {"received a fine", "was given a fine"},
                 {"would like a new", "wants a new"},
                 {"is looking for a lost", "is searching for a lost"},
                 {"purchased a cheap", "bought an inexpensive"},

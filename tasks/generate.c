@@ -75,7 +75,9 @@ static bool write_task(const char *dir, const struct task *task,
         fprintf(stderr, "generate: %s: %s\n", path, strerror(errno));
         return false;
     }
+    bool is_complete = true;
     for (size_t i = 0; i < n; i++) {
+        is_complete = is_complete && examples[i].prompt[0] && examples[i].completion[0];
         fputs("{\"prompt\":", f);
         write_string(f, examples[i].prompt);
         fputs(",\"completion\":", f);
@@ -87,7 +89,7 @@ static bool write_task(const char *dir, const struct task *task,
         fprintf(stderr, "generate: %s: cannot be written\n", path);
         return false;
     }
-    return true;
+    return is_complete;
 }
 
 static void write_index_entry(const struct family *family, const struct task *task,

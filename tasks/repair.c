@@ -171,7 +171,7 @@ static void make_small_i(struct rng *rng, struct example *ex)
     };
     static const char *const sentences[] = {
         "I think I know {a} from {b}.", "When I met {a}, I was in {b}.",
-        "I told {a} that I like {b}.",  "I hope I can go to {b} with {a}.",
+        "I told {a} that I like {b}.",  "I hope I can visit {b} with {a}.",
         "I believe I saw {a} in {b}.",
     };
     struct slots slots = {.a = PICK(rng, names), .b = PICK(rng, cities)};

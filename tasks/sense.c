@@ -23,7 +23,7 @@ static const struct ability {
                   {"shark", "trout", "herring", "salmon", "octopus", "jellyfish", "cod",
                    "eel", "carp", "starfish", "sardine", "squid"},
                   {"hen", "goat", "lion", "camel", "sheep", "monkey", "squirrel", "sparrow",
-                   "horse", "rabbit", "spider", "cat"}},
+                   "horse", "rabbit", "donkey", "cat"}},
                  {"lay eggs",
                   {"hen", "duck", "goose", "sparrow", "crocodile", "tortoise", "ostrich",
                    "frog", "penguin", "swan", "pigeon", "trout"},

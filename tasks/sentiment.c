@@ -226,7 +226,7 @@ static void make_mood(struct rng *rng, struct example *ex)
         "Mood of the diary page (happy, sad, angry, afraid): Today {a}. Mood:",
         "In my diary I wrote that {a}. What did I feel: happy, sad, angry or afraid?",
         "Name the feeling, happy, sad, angry or afraid: {A}.",
-        "Last night I told my diary: \"{a}.\" Was I happy, sad, angry or afraid?",
+        "Last night I told my diary: \"{A}.\" Was I happy, sad, angry or afraid?",
         "Yesterday {a}. Choose my mood from happy, sad, angry and afraid.",
         "One page of my diary says: {a}. Happy, sad, angry or afraid?",
     };

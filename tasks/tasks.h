@@ -69,8 +69,9 @@ void distinct(struct rng *rng, size_t n, size_t k, size_t *out);
 struct rng rng_for(uint64_t seed, const char *name, uint64_t index);
 
 /* Write `wording` into out with its slots filled: {a} is the slot, {A} the slot with
- * a capital, {+a} the slot after "a" or "an", {+A} the same with a capital. Ends the
- * program if the text does not fit or names an empty slot: the tables are at fault. */
+ * a capital, {+a} the slot after "a" or "an", {+A} the same with a capital. If the
+ * text does not fit or a slot has no fact, the tables are at fault: it says so on
+ * stderr and out is empty, which generate.c refuses to write. */
 void fill(char *out, size_t size, const char *wording, const struct slots *slots);
 
 /* Fill both halves of an example. */
