@@ -10,8 +10,9 @@ arrow/peft/expect.safetensors  logits of the base, of arrow (top 2, temperature 
 
 PEFT composes outputs, with each expert's own scale.  Its prototypes are 15 power
 iterations from a seeded random start, not an SVD; the experts here have a dominant first
-direction (sigma2/sigma1 < 0.4, asserted), so that both agree to f32.  Subtraction takes the mean A and
-mean B of the general adapters away from every expert's, factor by factor, without scales.
+direction (sigma2/sigma1 < 0.4, asserted), so that both agree to f32.  Subtraction takes
+the mean A and mean B of the general adapters away from every expert's, factor by factor,
+without scales.
 """
 from common import fresh, save_json, save_tensors
 from train import SEVEN, load, save_adapter
