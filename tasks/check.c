@@ -119,8 +119,8 @@ static size_t check_task(const char *dir, const struct task *task, struct exampl
     }
     char line[LINE_SIZE];
     while (at.line < MAX_EXAMPLES && fgets(line, sizeof line, f)) {
-        check_line(&at, line, &examples[at.line]);
         at.line++;
+        check_line(&at, line, &examples[at.line - 1]);
     }
     if (fgets(line, sizeof line, f))
         fault(&at, "more than 1000 examples");
@@ -129,8 +129,11 @@ static size_t check_task(const char *dir, const struct task *task, struct exampl
         fault(&at, "fewer than 200 examples");
     qsort(examples, at.line, sizeof *examples, by_prompt);
     for (size_t i = 1; i < at.line; i++)
-        if (!strcmp(examples[i - 1].prompt, examples[i].prompt))
-            fault(&at, examples[i].prompt);
+        if (!strcmp(examples[i - 1].prompt, examples[i].prompt)) {
+            fprintf(stderr, "%s: a prompt that comes twice: %s\n", at.task,
+                    examples[i].prompt);
+            at.n_faults++;
+        }
     return at.n_faults;
 }
 
