@@ -58,8 +58,9 @@ $B/quiver: $(call obj,$(CLI)) $B/libquiver.a
 
 # Kernels are built for the machine they name; kern/dispatch.c picks one.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
-$B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma -O3
-$B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 -O3
+KERN := -O3 -ffp-contract=fast -fno-trapping-math
+$B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma $(KERN)
+$B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 $(KERN)
 endif
 
 $B/%.o: %.c $B/flags | $B/needs-build $(if $(filter clang,$(CC)),$B/needs-thread)

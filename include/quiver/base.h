@@ -16,8 +16,8 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define QV_MUST_CHECK    __attribute__((warn_unused_result))
-#define QV_PRINTF(f, a)  __attribute__((format(printf, f, a)))
+#define QV_MUST_CHECK   __attribute__((warn_unused_result))
+#define QV_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define QV_MUST_CHECK
 #define QV_PRINTF(f, a)

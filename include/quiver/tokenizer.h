@@ -20,7 +20,8 @@ typedef struct qv_tokenizer qv_tokenizer;
  * bos_token, eos_token and add_bos_token are then honoured. The caller owns
  * *out. A component that is not implemented is refused by name with
  * QV_EUNSUPPORTED. */
-qv_status qv_tokenizer_open(qv_tokenizer **out, const char *path, qv_err *err) QV_MUST_CHECK;
+qv_status qv_tokenizer_open(qv_tokenizer **out, const char *path,
+                            qv_err *err) QV_MUST_CHECK;
 void qv_tokenizer_close(qv_tokenizer *tok);
 
 size_t qv_tokenizer_size(const qv_tokenizer *tok); // ids are 0 .. size - 1

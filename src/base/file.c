@@ -13,9 +13,7 @@
 
 static qv_status refused(qv_err *err, const char *path)
 {
-    qv_status code = errno == ENOENT    ? QV_ENOTFOUND
-                     : errno == EEXIST ? QV_EEXIST
-                                       : QV_EIO;
+    qv_status code = errno == ENOENT ? QV_ENOTFOUND : errno == EEXIST ? QV_EEXIST : QV_EIO;
     return qv_fail(err, code, "%s: %s", path, strerror(errno));
 }
 
@@ -267,5 +265,6 @@ const char *qv__base_name(const char *path)
 char *qv__stem(qv_arena *a, const char *path)
 {
     const char *name = qv__base_name(path), *dot = strrchr(name, '.');
-    return qv__arena_strn(a, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+    return qv__arena_strn(a, name,
+                          dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }

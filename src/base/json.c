@@ -33,7 +33,8 @@ qv_status qv__json_read(json_t **out, const char *path, size_t limit, qv_err *er
 
 qv_status qv__json_write(const json_t *value, const char *path, qv_err *err)
 {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    char *text =
+        json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
     if (!text)
         return qv_fail(err, QV_EFORMAT, "%s: a value cannot be written as JSON", path);
     size_t n = strlen(text);

@@ -137,9 +137,9 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
     }
 }
 
-#define QV_VECTOR_TABLE(isa)                                                                \
-    {                                                                                       \
-        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                        \
-        .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,       \
-        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .adamw = adamw                      \
+#define QV_VECTOR_TABLE(isa)                                                               \
+    {                                                                                      \
+        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                       \
+        .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,      \
+        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .adamw = adamw                     \
     }

@@ -20,8 +20,8 @@ size_t qv__attention_scratch(size_t n_max)
 }
 
 /* A query alone (decoding): two passes over the cache, no matrices. */
-static void one_query(float *out, float *lse, const float *q, const float *k, const float *v,
-                      size_t n, size_t stride, size_t E, float *p)
+static void one_query(float *out, float *lse, const float *q, const float *k,
+                      const float *v, size_t n, size_t stride, size_t E, float *p)
 {
     const struct qv_kern *kern = qv__kern();
     const float scale = 1 / sqrtf((float)E);
@@ -129,7 +129,8 @@ static void back_block(const struct qv_attention_back *g, size_t at, size_t kat,
         for (size_t j = 0; j < b.n_keys; j++)
             dp[j] = p[j] * (dp[j] - D) * scale;
     }
-    qv__sgemm(false, false, b.nb, E, b.n_keys, 1, dP, b.n_keys, k, ks, 1, g->dq + at * E, qs);
+    qv__sgemm(false, false, b.nb, E, b.n_keys, 1, dP, b.n_keys, k, ks, 1, g->dq + at * E,
+              qs);
     qv__sgemm(true, false, b.n_keys, E, b.nb, 1, dP, b.n_keys, q, qs, 1, g->dk + kat, ks);
 }
 

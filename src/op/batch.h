@@ -16,9 +16,9 @@ struct qv_seq {
 };
 
 struct qv_batch {
-    size_t T;         // rows
-    const int *token; // [T]
-    const int *pos;   // [T] position in its own sequence
+    size_t T;                 // rows
+    const int *token;         // [T]
+    const int *pos;           // [T] position in its own sequence
     const struct qv_seq *seq; // [n_seq], covering the rows in order
     size_t n_seq;
 };

@@ -25,7 +25,8 @@ static void round_rows(uint16_t *half, const float *x, size_t n)
         k->to_bf16(half + i, x + i, qv__min(step, n - i));
 }
 
-void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T, uint16_t *half)
+void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
+                uint16_t *half)
 {
     if (T < QV_FEW_ROWS) {
         few_rows(y, x, w, T);

@@ -26,7 +26,8 @@ void qv__lora(float *y, float *z, const float *x, const struct qv_lora_map *m, s
         x = scratch;
     }
     qv__sgemm(false, true, T, m->R, m->D_in, 1, x, m->D_in, m->A, m->D_in, 0, z, m->R);
-    qv__sgemm(false, true, T, m->D_out, m->R, m->scale, z, m->R, m->B, m->R, 1, y, m->D_out);
+    qv__sgemm(false, true, T, m->D_out, m->R, m->scale, z, m->R, m->B, m->R, 1, y,
+              m->D_out);
 }
 
 void qv__lora_back(float *dx, const float *dy, const float *x, const float *z,

@@ -5,7 +5,8 @@
 #include "base/base.h"
 
 /* logprob [n] = log softmax(logits [n, V])[target]. */
-void qv__logprob(float *logprob, const float *logits, const int *target, size_t n, size_t V);
+void qv__logprob(float *logprob, const float *logits, const int *target, size_t n,
+                 size_t V);
 
 /* The same, and logits become the gradient of sum_i weight[i] * -logprob[i]:
  * weight[i] * (softmax - onehot). */

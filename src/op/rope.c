@@ -15,8 +15,8 @@ void qv__rope_table(float *table, size_t n_ctx, size_t E, float theta)
     }
 }
 
-void qv__rope(float *x, const int *pos, const float *table, size_t T, size_t heads, size_t E,
-              bool back)
+void qv__rope(float *x, const int *pos, const float *table, size_t T, size_t heads,
+              size_t E, bool back)
 {
     const float turn = back ? -1 : 1;
 #pragma omp parallel for schedule(static) if (T > 16)

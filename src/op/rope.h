@@ -10,7 +10,7 @@ void qv__rope_table(float *table, size_t n_ctx, size_t E, float theta);
 
 /* Rotate x [T, heads, E] in place, row t by position pos[t]. `back` rotates the
  * other way, which is the backward pass (a rotation's inverse is its transpose). */
-void qv__rope(float *x, const int *pos, const float *table, size_t T, size_t heads, size_t E,
-              bool back);
+void qv__rope(float *x, const int *pos, const float *table, size_t T, size_t heads,
+              size_t E, bool back);
 
 #endif

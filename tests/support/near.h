@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 /* Fail unless |got - want| <= abs + rel * |want| everywhere. NaN is never close. */
-#define assert_close(got, want, n, abs, rel)                                                \
+#define assert_close(got, want, n, abs, rel)                                               \
     assert_close_at((got), (want), (n), (abs), (rel), #got, __FILE__, __LINE__)
 
 void assert_close_at(const float *got, const float *want, size_t n, double abs, double rel,
@@ -17,7 +17,7 @@ void assert_close_at(const float *got, const float *want, size_t n, double abs, 
 
 /* Fail unless max |got - want| <= rel * max |want|: closeness on the scale of
  * the largest element, which is how two ways of adding up should agree. */
-#define assert_close_to_scale(got, want, n, rel)                                            \
+#define assert_close_to_scale(got, want, n, rel)                                           \
     assert_close_to_scale_at((got), (want), (n), (rel), #got, __FILE__, __LINE__)
 
 void assert_close_to_scale_at(const float *got, const float *want, size_t n, double rel,

@@ -1,0 +1,167 @@
+/* train.c - how much of the machine a training step uses.
+ *
+ *     build/release/bench/train [base|110m] [tokens a pass] [tokens a sequence]
+ *
+ * For a model of the bundled base's shape, or of 110 million parameters, prints
+ * tokens a second of a LoRA step (rank 4, attention) and of a full step, and the
+ * rate of their matrix products' floating-point operations as a share of the
+ * peak this machine reaches, in the same run, on one large square product.
+ */
+#include "kern/kern.h"
+#include "op/gemm.h"
+#include "train/trainer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* GFLOP/s of a 1536 x 1536 x 1536 product, the best of several. */
+static double peak(bool bf16)
+{
+    enum { N = 1536 };
+    float *f = calloc(3 * N * N, sizeof *f), *c = f + 2 * N * N;
+    uint16_t *h = calloc(2 * N * N, sizeof *h);
+    if (!f || !h)
+        return 0;
+    double best = 1e9;
+    for (int i = 0; i < 8; i++) {
+        double t = now();
+        if (bf16)
+            qv__bgemm(true, N, N, N, h, h + N * N, false, c);
+        else
+            qv__sgemm(false, true, N, N, N, 1, f, N, f + N * N, N, 0, c, N);
+        t = now() - t;
+        best = t < best ? t : best;
+    }
+    free(f);
+    free(h);
+    return 2.0 * N * N * N / best * 1e-9;
+}
+
+struct windows {
+    struct qv_source source; // first member
+    struct qv_sequence *s;   // [n]
+    size_t n;
+};
+
+static void draw(const struct qv_source *src, size_t step, const struct qv_sequence **s,
+                 size_t *n)
+{
+    (void)step;
+    const struct windows *w = (const struct windows *)src;
+    *n = w->n;
+    for (size_t i = 0; i < w->n; i++)
+        s[i] = &w->s[i];
+}
+
+/* Floating-point operations of the products a token needs: forward, and
+ * backward through the frozen weights; twice as many backward when they train. */
+static double flops_a_token(const qv_model *m, bool full)
+{
+    double weights = (double)qv_model_parameters(m);
+    if (!m->c.is_tied)
+        weights -= (double)(m->c.V * m->c.D);
+    return (full ? 6 : 4) * weights;
+}
+
+static double tokens_a_second(qv_model *m, struct windows *w, bool full, size_t pass)
+{
+    qv_err err = {0};
+    struct qv_train_log log = {0};
+    struct qv_train_opts o = {.steps = 6,
+                              .batch = w->n,
+                              .pass_tokens = pass,
+                              .dropout = -1,
+                              .save_every = 1000000};
+    struct qv_expert *e = NULL;
+    struct qv_expert_shape *shape = calloc(m->sites.n, sizeof *shape);
+    size_t n = 0;
+    for (size_t i = 0; shape && i < m->sites.n; i++)
+        if (i % QV_N_MAPS <= QV_O)
+            shape[n++] = (struct qv_expert_shape){m->sites.at[i].path, m->sites.at[i].D_in,
+                                                  m->sites.at[i].D_out, 4, 16};
+    qv_status st = qv__expert_new(&e, "bench", shape, n, false, &err);
+    if (!st)
+        st = full ? qv__train_full(m, &w->source, NULL, 0, &o, NULL, &log, &err)
+                  : qv__train_expert(e, m, &w->source, NULL, 0, &o, NULL, &log, &err);
+    if (st)
+        fprintf(stderr, "train: %s\n", err.msg);
+    double rate = st ? 0 : (double)log.tokens / log.seconds;
+    qv__train_log_end(&log);
+    qv__expert_free(e);
+    free(shape);
+    return rate;
+}
+
+int main(int argc, char **argv)
+{
+    struct qv_config c = {.D = 256,
+                          .L = 6,
+                          .H = 8,
+                          .Hk = 4,
+                          .E = 32,
+                          .F = 640,
+                          .V = 4096,
+                          .n_ctx = 512,
+                          .theta = 10000,
+                          .eps = 1e-5f,
+                          .is_tied = true};
+    bool big = argc > 1 && strcmp(argv[1], "110m") == 0;
+    if (big)
+        c = (struct qv_config){.D = 768,
+                               .L = 12,
+                               .H = 12,
+                               .Hk = 12,
+                               .E = 64,
+                               .F = 2048,
+                               .V = 32000,
+                               .n_ctx = 1024,
+                               .theta = 10000,
+                               .eps = 1e-5f,
+                               .is_tied = true};
+    size_t pass = argc > 2 ? strtoul(argv[2], NULL, 10) : 1024;
+    size_t length = argc > 3 ? strtoul(argv[3], NULL, 10) : 128;
+    qv_err err = {0};
+    qv_model *m;
+    if (qv__model_new(&m, &c, 1, &err)) {
+        fprintf(stderr, "train: %s\n", err.msg);
+        return 1;
+    }
+    struct windows w = {.source = {.draw = draw,
+                                   .steps_per_epoch = 1,
+                                   .longest = length + 1,
+                                   .fingerprint = "bench"}};
+    w.n = pass / length;
+    w.s = calloc(w.n, sizeof *w.s);
+    int *ids = calloc(w.n * (length + 1), sizeof *ids);
+    if (!w.s || !ids)
+        return 1;
+    for (size_t i = 0; i < w.n * (length + 1); i++)
+        ids[i] = (int)(i * 2654435761u % c.V);
+    for (size_t i = 0; i < w.n; i++)
+        w.s[i] = (struct qv_sequence){ids + i * (length + 1), length + 1, 1, 0};
+
+    double top = peak(false);
+    printf("kernels %s, peak f32 %.0f GFLOP/s", qv__kern()->name, top);
+    if (qv__has_bf16())
+        printf(", bf16 %.0f GFLOP/s", peak(true));
+    printf("\n%-28s %10s %10s %8s\n", "step", "tokens/s", "GFLOP/s", "of f32");
+    for (int full = 0; full < 2; full++) {
+        double rate = tokens_a_second(m, &w, full, pass + w.n);
+        double gflops = rate * flops_a_token(m, full) * 1e-9;
+        printf("%-28s %10.0f %10.1f %7.0f%%\n", full ? "full" : "LoRA rank 4, attention",
+               rate, gflops, 100 * gflops / top);
+    }
+    free(ids);
+    free(w.s);
+    qv_model_close(m);
+    return 0;
+}

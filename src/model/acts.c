@@ -1,0 +1,93 @@
+/* acts.c - the memory of one pass, laid out in one place. */
+#include "model/llama.h"
+#include "base/carve.h"
+#include "op/attention.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+static void carve_layer(struct qv_layer_acts *y, qv_carve *c, const struct qv_config *d,
+                        size_t T)
+{
+    y->x = qv__carve_f32(c, T, d->D);
+    y->inv1 = qv__carve_f32(c, T, 1);
+    y->n1 = qv__carve_f32(c, T, d->D);
+    y->q = qv__carve_f32(c, T, d->H * d->E);
+    y->k = qv__carve_f32(c, T, d->Hk * d->E);
+    y->v = qv__carve_f32(c, T, d->Hk * d->E);
+    y->att = qv__carve_f32(c, T, d->H * d->E);
+    y->lse = qv__carve_f32(c, T, d->H);
+    y->mid = qv__carve_f32(c, T, d->D);
+    y->inv2 = qv__carve_f32(c, T, 1);
+    y->n2 = qv__carve_f32(c, T, d->D);
+    y->gate = qv__carve_f32(c, T, d->F);
+    y->up = qv__carve_f32(c, T, d->F);
+    y->h = qv__carve_f32(c, T, d->F);
+}
+
+static void carve_backward(struct qv_acts *a, qv_carve *c, const struct qv_config *d,
+                           size_t widest, size_t R_max)
+{
+    size_t T = a->T_max;
+    a->dx = qv__carve_f32(c, T, d->D);
+    a->dn = qv__carve_f32(c, T, d->D);
+    a->dq = qv__carve_f32(c, T, d->H * d->E);
+    a->dk = qv__carve_f32(c, T, d->Hk * d->E);
+    a->dv = qv__carve_f32(c, T, d->Hk * d->E);
+    a->datt = qv__carve_f32(c, T, d->H * d->E);
+    a->dgate = qv__carve_f32(c, T, d->F);
+    a->dup = qv__carve_f32(c, T, d->F);
+    a->dh = qv__carve_f32(c, T, d->F);
+    a->drop = qv__carve_f32(c, T, R_max + widest);
+}
+
+static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool trains,
+                      size_t R_max)
+{
+    const struct qv_config *d = &m->c;
+    qv_carve c = {.base = base};
+    size_t T = a->T_max;
+    size_t widest = qv__max(qv__max(d->D, d->F), d->H * d->E);
+    a->layer = qv__carve(&c, d->L, 1, 1, sizeof *a->layer);
+    a->keys = qv__carve(&c, T, 1, 1, sizeof *a->keys);
+    a->values = qv__carve(&c, T, 1, 1, sizeof *a->values);
+    struct qv_layer_acts one;
+    for (size_t l = 0; l < d->L; l++) {
+        if (trains || l == 0)
+            carve_layer(&one, &c, d, T);
+        if (base)
+            a->layer[l] = one;
+    }
+    a->x = trains ? qv__carve_f32(&c, T, d->D) : one.x;
+    a->proj = qv__carve_f32(&c, T, d->D);
+    a->rows = qv__carve_f32(&c, a->n_rows, d->D);
+    a->row_inv = qv__carve_f32(&c, a->n_rows, 1);
+    a->row_normed = qv__carve_f32(&c, a->n_rows, d->D);
+    a->logits = qv__carve_f32(&c, a->n_rows, d->V);
+    a->scratch =
+        qv__carve_f32(&c, (size_t)omp_get_max_threads(), qv__attention_scratch(a->n_max));
+    if (m->wants_bf16)
+        a->half =
+            qv__carve(&c, qv__max(T, a->n_rows), qv__max(widest, d->V), 1, sizeof *a->half);
+    if (trains)
+        carve_backward(a, &c, d, widest, R_max);
+    return c.used;
+}
+
+qv_status qv__acts_init(struct qv_acts *a, const qv_model *m, size_t T_max, size_t n_max,
+                        size_t n_rows, bool trains, size_t R_max, qv_err *err)
+{
+    *a = (struct qv_acts){.T_max = T_max, .n_max = n_max, .n_rows = n_rows};
+    qv_carve need = {.used = lay_out(a, NULL, m, trains, R_max)};
+    a->mem = qv__carve_alloc(&need);
+    if (!a->mem)
+        return qv_fail(err, QV_ENOMEM, "no memory for %zu tokens of activations", T_max);
+    lay_out(a, a->mem, m, trains, R_max);
+    return QV_OK;
+}
+
+void qv__acts_end(struct qv_acts *a)
+{
+    free(a->mem);
+    *a = (struct qv_acts){0};
+}

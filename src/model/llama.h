@@ -1,0 +1,84 @@
+/* llama.h - the Llama family, forward and backward: a list of operators in the
+ * order of the paper.
+ *
+ * One pass takes a batch of token rows (op/batch.h) through all layers. What is
+ * added to the base's linear maps, and where keys and values are kept, is the
+ * pass's choice; the arithmetic is the same for training, scoring and decoding.
+ */
+#ifndef QV_MODEL_LLAMA_H
+#define QV_MODEL_LLAMA_H
+
+#include "model/model.h"
+#include "op/batch.h"
+#include "op/lora.h"
+#include "route/update.h"
+
+/* One layer's activations; without a backward pass all layers share one. */
+struct qv_layer_acts {
+    float *x, *inv1, *n1;   // [T, D] [T] [T, D]   input, norm
+    float *q, *k, *v;       // [T, H, E] [T, Hk, E] [T, Hk, E]   rotated
+    float *att, *lse;       // [T, H, E] [T, H]
+    float *mid, *inv2, *n2; // [T, D] [T] [T, D]   after attention, norm
+    float *gate, *up, *h;   // [T, F]
+};
+
+/* Room for passes of up to T_max rows, n_max positions in a sequence, and
+ * n_rows rows of logits. */
+struct qv_acts {
+    size_t T_max, n_max, n_rows;
+    struct qv_layer_acts *layer;        // [L]
+    float *x;                           // [T, D] after the last layer
+    float *proj;                        // [T, D] one map's output before it is added
+    float *rows, *row_inv, *row_normed; // [n_rows, D] [n_rows] [n_rows, D]
+    float *logits;                      // [n_rows, V]
+    float *scratch;                     // attention, one block a thread
+    uint16_t *half;                     // bf16 products; NULL with float ones
+    const float **keys, **values;       // [n_seq <= T_max]
+    /* the backward pass */
+    float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;
+    float *drop; // [T, R + widest input] for LoRA's backward
+    void *mem;
+};
+
+/* Fails with QV_ENOMEM. `R_max` is the largest LoRA rank to be trained. */
+qv_status qv__acts_init(struct qv_acts *a, const qv_model *m, size_t T_max, size_t n_max,
+                        size_t n_rows, bool trains, size_t R_max,
+                        qv_err *err) QV_MUST_CHECK;
+void qv__acts_end(struct qv_acts *a);
+
+/* Keys and values of one sequence: [L, n_ctx, Hk, E] each. */
+struct qv_cache {
+    float *k, *v;
+    size_t n_ctx, n; // room, and positions filled
+};
+
+/* What a pass trains: LoRA maps at some sites, or the whole base. */
+struct qv_trainee {
+    const struct qv_lora_map *map; // [n_sites], R = 0 where there is none; or NULL
+    float **z;                     // [n_sites] [T, R], kept for the backward pass
+    size_t lowest;                 // layer of the lowest map
+    struct qv_dropout drop;        // the seed of this pass; sites get their own
+    float *dw;                     // the base's gradient, as m->own lies; or NULL
+};
+
+struct qv_pass {
+    const qv_model *m;
+    struct qv_acts *a;
+    const struct qv_batch *b;
+    struct qv_update *update;       // or NULL
+    const struct qv_trainee *train; // or NULL
+    struct qv_cache *const *cache;  // by qv_seq.cache; or NULL: sequences stand alone
+};
+
+/* Fill p->a up to a->x. With caches, keys and values are appended to them, and
+ * their n grows. */
+void qv__llama_forward(const struct qv_pass *p);
+
+/* a->logits [n, V] for n chosen rows of the pass. */
+void qv__llama_logits(const struct qv_pass *p, const int *row, size_t n);
+
+/* From the gradient of those logits, left in a->logits, add the gradients of
+ * what p->train names. The pass must have been forward with the same batch. */
+void qv__llama_backward(const struct qv_pass *p, const int *row, size_t n);
+
+#endif

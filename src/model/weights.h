@@ -1,0 +1,16 @@
+/* weights.h - from the files of a model directory to its weights, and back. */
+#ifndef QV_MODEL_WEIGHTS_H
+#define QV_MODEL_WEIGHTS_H
+
+#include "model/model.h"
+
+/* Map the model's files (model.safetensors, or the shards that
+ * model.safetensors.index.json lists) and point every weight at its data, or at
+ * a widened copy in m->own. Shapes, types and finiteness of norms are checked;
+ * a missing tensor is named. */
+qv_status qv__weights_map(qv_model *m, qv_err *err) QV_MUST_CHECK;
+
+/* Allocate m->own for every weight, leaving m->n_own 0 for the caller to fill. */
+qv_status qv__weights_own(qv_model *m, qv_err *err) QV_MUST_CHECK;
+
+#endif
