@@ -1,0 +1,234 @@
+/* normalize.c - see normalize.h. The only file that includes utf8proc.h. */
+#include "text/normalize.h"
+#include "text/bpe.h"
+#include "text/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <utf8proc.h>
+
+bool qv__is_space(uint32_t c)
+{
+    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
+}
+
+bool qv__is_word(uint32_t c)
+{
+    // Joiners, and the circled and squared letters, which are symbols.
+    if (c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
+        (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+        (c >= 0x1f170 && c <= 0x1f189))
+        return true;
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- normal forms ---- */
+
+enum { MARKS_MAX = 1024 };
+
+/* How much of text[0..n) to normalize by itself: up to the next ASCII character,
+ * which combines with nothing before it. Marks past counting are cut too, because
+ * ordering them takes time quadratic in their number. */
+static size_t form_chunk(const char *text, size_t n)
+{
+    size_t at = qv__utf8_len(text), marks = 0;
+    while (at < n && (unsigned char)text[at] >= 0x80 && marks < MARKS_MAX) {
+        utf8proc_int32_t code = (utf8proc_int32_t)qv__utf8_read(text + at);
+        marks = utf8proc_get_property(code)->combining_class ? marks + 1 : 0;
+        at += qv__utf8_len(text + at);
+    }
+    return at;
+}
+
+static qv_status form(struct qv__str *out, const char *text, size_t n,
+                      utf8proc_option_t option, qv_err *err)
+{
+    for (size_t at = 0, len; at < n; at += len) {
+        len = form_chunk(text + at, n - at);
+        if (len == 1) {
+            qv__str_add(out, text + at, 1);
+            continue;
+        }
+        utf8proc_uint8_t *made = NULL;
+        utf8proc_ssize_t size = utf8proc_map((const utf8proc_uint8_t *)text + at,
+                                             (utf8proc_ssize_t)len, &made, option);
+        if (size < 0)
+            return qv_fail(err, QV_ENOMEM, "no memory to normalize %zu bytes", len);
+        qv__str_add(out, made, (size_t)size);
+        free(made);
+    }
+    return QV_OK;
+}
+
+/* ---- the other steps ---- */
+
+static void lower(struct qv__str *out, const char *text, size_t n)
+{
+    for (size_t at = 0, len; at < n; at += len) {
+        len = qv__utf8_len(text + at);
+        uint32_t code = qv__utf8_read(text + at);
+        char c[4];
+        if (code == 0x130) // the one letter whose lower case is two characters
+            qv__str_add(out, "i\xcc\x87", 3);
+        else
+            qv__str_add(
+                out, c,
+                qv__utf8_write(c, (uint32_t)utf8proc_tolower((utf8proc_int32_t)code)));
+    }
+}
+
+static qv_status replace(struct qv__str *out, const struct qv__norm *r, const char *text,
+                         size_t n, qv_err *err)
+{
+    size_t at = 0, copied = 0, begin, end;
+    while (at <= n) {
+        bool found;
+        qv_status result =
+            qv__pattern_find(&found, &begin, &end, &r->pattern, text, n, at, err);
+        if (result)
+            return result;
+        if (!found)
+            break;
+        qv__str_add(out, text + copied, begin - copied);
+        qv__str_add(out, r->text, strlen(r->text));
+        copied = end;
+        at = begin < end ? end : end < n ? end + qv__utf8_len(text + end) : end + 1;
+    }
+    qv__str_add(out, text + copied, n - copied);
+    return QV_OK;
+}
+
+static void strip(struct qv__str *out, const struct qv__norm *s, const char *text, size_t n)
+{
+    size_t begin = 0, end = s->right ? 0 : n;
+    while (s->left && begin < n && qv__is_space(qv__utf8_read(text + begin)))
+        begin += qv__utf8_len(text + begin);
+    for (size_t at = begin; s->right && at < n;) {
+        bool space = qv__is_space(qv__utf8_read(text + at));
+        at += qv__utf8_len(text + at);
+        if (!space)
+            end = at;
+    }
+    if (end > begin)
+        qv__str_add(out, text + begin, end - begin);
+}
+
+/* ---- SentencePiece ---- */
+
+/* What the character, or the string of the map, at text[0..n) becomes: *to. */
+static size_t spm_next(const struct qv__spm_norm *s, const char *text, size_t n,
+                       const char **to, size_t *n_to)
+{
+    size_t took = qv__charsmap_find(&s->map, text, n, to);
+    if (took) {
+        *n_to = strlen(*to);
+        return took;
+    }
+    *to = text;
+    return *n_to = qv__utf8_len(text);
+}
+
+static void spm_write(struct qv__str *out, const struct qv__spm_norm *s, const char *text,
+                      size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text[i] == ' ' && s->escape_whitespaces)
+            qv__str_add(out, QV__SPACE, 3);
+        else
+            qv__str_add(out, text + i, 1);
+}
+
+/* As SentencePiece's Normalizer::Normalize: with remove_extra_whitespaces, spaces
+ * go at both ends and runs of them become one. */
+static void spm(struct qv__str *out, const struct qv__spm_norm *s, const char *text,
+                size_t n, bool goes_on)
+{
+    bool drops = s->remove_extra_whitespaces, after_space = drops;
+    bool begun = goes_on || !s->add_dummy_prefix;
+    size_t kept = out->size; // where trailing spaces begin
+    for (size_t at = 0, n_to; at < n;) {
+        const char *to;
+        at += spm_next(s, text + at, n - at, &to, &n_to);
+        while (after_space && n_to && *to == ' ')
+            to++, n_to--;
+        if (n_to == 0)
+            continue;
+        if (!begun)
+            spm_write(out, s, " ", 1);
+        begun = true;
+        spm_write(out, s, to, n_to);
+        after_space = drops && to[n_to - 1] == ' ';
+        if (!after_space)
+            kept = out->size;
+    }
+    if (drops && out->size > kept)
+        out->size = kept;
+}
+
+static void swap(struct qv__str *a, struct qv__str *b)
+{
+    struct qv__str t = *a;
+    *a = *b;
+    *b = t;
+}
+
+qv_status qv__normalize(const struct qv__norm *norm, size_t n, struct qv__str *text,
+                        struct qv__str *scratch, bool goes_on, qv_err *err)
+{
+    static const utf8proc_option_t forms[] = {
+        [QV__NORM_NFC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE,
+        [QV__NORM_NFD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE,
+        [QV__NORM_NFKC] = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT,
+        [QV__NORM_NFKD] = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT,
+    };
+    qv_status result = QV_OK;
+    for (size_t i = 0; i < n && !result && text->size; i++) {
+        const struct qv__norm *s = &norm[i];
+        qv__str_clear(scratch);
+        switch (s->kind) {
+        case QV__NORM_NFC:
+        case QV__NORM_NFD:
+        case QV__NORM_NFKC:
+        case QV__NORM_NFKD:
+            result = form(scratch, text->bytes, text->size, forms[s->kind], err);
+            break;
+        case QV__NORM_LOWER:
+            lower(scratch, text->bytes, text->size);
+            break;
+        case QV__NORM_PREPEND:
+            if (!goes_on)
+                qv__str_add(scratch, s->text, strlen(s->text));
+            qv__str_add(scratch, text->bytes, text->size);
+            break;
+        case QV__NORM_REPLACE:
+            result = replace(scratch, s, text->bytes, text->size, err);
+            break;
+        case QV__NORM_STRIP:
+            strip(scratch, s, text->bytes, text->size);
+            break;
+        case QV__NORM_SPM:
+            spm(scratch, &s->spm, text->bytes, text->size, goes_on);
+            break;
+        }
+        swap(text, scratch);
+    }
+    return result;
+}

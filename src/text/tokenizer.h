@@ -1,0 +1,65 @@
+/* tokenizer.h - what a tokenizer is once it has been read.
+ *
+ * Encoding: added tokens are set apart, what is between them is normalized, cut
+ * and merged. Decoding: token texts, then the steps of `undo`. Two readers fill
+ * the same struct, hf_json.c and spm_model.c; after them nothing changes.
+ */
+#ifndef QV_TEXT_TOKENIZER_H
+#define QV_TEXT_TOKENIZER_H
+
+#include <quiver/tokenizer.h>
+
+#include "base/json.h"
+#include "text/added.h"
+#include "text/bpe.h"
+#include "text/decode.h"
+#include "text/normalize.h"
+#include "text/pretokenize.h"
+#include "text/vocab.h"
+
+struct qv_tokenizer {
+    qv_arena arena; // the strings and arrays of everything below
+    struct qv__vocab vocab;
+    size_t size; // ids below are tokens; above are characters only merges know
+    struct qv__bpe bpe;
+    struct qv__added_set raw, normal; // added tokens by where they are looked for
+    struct qv__norm *norm;
+    struct qv__cut *cut;
+    struct qv__undo *undo;
+    size_t n_norms, n_cuts, n_undos;
+    int bos, eos; // or -1
+    bool adds_bos;
+};
+
+/* Each reads a whole file's bytes. The caller owns *out, as after
+ * qv_tokenizer_open. They fail with QV_EFORMAT and QV_EUNSUPPORTED. */
+qv_status qv__tokenizer_parse_json(qv_tokenizer **out, const char *bytes, size_t size,
+                                   qv_err *err) QV_MUST_CHECK;
+qv_status qv__tokenizer_parse_spm(qv_tokenizer **out, const char *bytes, size_t size,
+                                  qv_err *err) QV_MUST_CHECK;
+/* GPT-2's first layout: vocab.json and merges.txt. */
+qv_status qv__tokenizer_parse_gpt2(qv_tokenizer **out, const char *vocab, size_t vocab_size,
+                                   const char *merges, size_t merges_size,
+                                   qv_err *err) QV_MUST_CHECK;
+
+/* An empty tokenizer, or NULL if there is no memory. */
+qv_tokenizer *qv__tokenizer_new(void);
+
+/* The token `id`, already in the vocabulary, is to be found in text. *as says how;
+ * its text and id are set here. A normalized token must come after the norms. */
+qv_status qv__tokenizer_add(qv_tokenizer *tok, size_t id, const struct qv__added *as,
+                            qv_err *err) QV_MUST_CHECK;
+
+/* Where nothing named them: BOS and EOS by the names special tokens usually have. */
+void qv__tokenizer_guess_ends(qv_tokenizer *tok);
+
+/* hf_steps.c: the pipeline of a tokenizer.json; NULL and null are empty. */
+qv_status qv__hf_normalizer(qv_tokenizer *tok, const json_t *v, qv_err *err) QV_MUST_CHECK;
+qv_status qv__hf_pre_tokenizer(qv_tokenizer *tok, const json_t *v,
+                               qv_err *err) QV_MUST_CHECK;
+qv_status qv__hf_decoder(qv_tokenizer *tok, const json_t *v, qv_err *err) QV_MUST_CHECK;
+
+/* ByteLevel, the whole pipeline of GPT-2. */
+qv_status qv__hf_byte_level(qv_tokenizer *tok, qv_err *err) QV_MUST_CHECK;
+
+#endif
