@@ -46,22 +46,6 @@ static double peak(bool bf16)
     return 2.0 * N * N * N / best * 1e-9;
 }
 
-struct windows {
-    struct qv_source source; // first member
-    struct qv_sequence *s;   // [n]
-    size_t n;
-};
-
-static void draw(const struct qv_source *src, size_t step, const struct qv_sequence **s,
-                 size_t *n)
-{
-    (void)step;
-    const struct windows *w = (const struct windows *)src;
-    *n = w->n;
-    for (size_t i = 0; i < w->n; i++)
-        s[i] = &w->s[i];
-}
-
 /* Floating-point operations of the products a token needs: forward, and
  * backward through the frozen weights; twice as many backward when they train. */
 static double flops_a_token(const qv_model *m, bool full)
@@ -72,12 +56,12 @@ static double flops_a_token(const qv_model *m, bool full)
     return (full ? 6 : 4) * weights;
 }
 
-static double tokens_a_second(qv_model *m, struct windows *w, bool full, size_t pass)
+static double tokens_a_second(qv_model *m, struct qv_source *src, bool full,
+                              size_t pass)
 {
     qv_err err = {0};
     struct qv_train_log log = {0};
     struct qv_train_opts o = {.steps = 6,
-                              .batch = w->n,
                               .pass_tokens = pass,
                               .dropout = -1,
                               .save_every = 1000000};
@@ -90,8 +74,8 @@ static double tokens_a_second(qv_model *m, struct windows *w, bool full, size_t 
                                                   m->sites.at[i].D_out, 4, 16};
     qv_status st = qv__expert_new(&e, "bench", shape, n, false, &err);
     if (!st)
-        st = full ? qv__train_full(m, &w->source, NULL, 0, &o, NULL, &log, &err)
-                  : qv__train_expert(e, m, &w->source, NULL, 0, &o, NULL, &log, &err);
+        st = full ? qv__train_full(m, src, NULL, 0, &o, NULL, &log, &err)
+                  : qv__train_expert(e, m, src, NULL, 0, &o, NULL, &log, &err);
     if (st)
         fprintf(stderr, "train: %s\n", err.msg);
     double rate = st ? 0 : (double)log.tokens / log.seconds;
@@ -135,19 +119,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "train: %s\n", err.msg);
         return 1;
     }
-    struct windows w = {.source = {.draw = draw,
-                                   .steps_per_epoch = 1,
-                                   .longest = length + 1,
-                                   .fingerprint = "bench"}};
-    w.n = pass / length;
-    w.s = calloc(w.n, sizeof *w.s);
-    int *ids = calloc(w.n * (length + 1), sizeof *ids);
-    if (!w.s || !ids)
+    size_t n = pass / length;
+    struct qv_sequence *s = calloc(n, sizeof *s);
+    int *ids = calloc(n * (length + 1), sizeof *ids);
+    struct qv_source src;
+    if (!s || !ids)
         return 1;
-    for (size_t i = 0; i < w.n * (length + 1); i++)
+    for (size_t i = 0; i < n * (length + 1); i++)
         ids[i] = (int)(i * 2654435761u % c.V);
-    for (size_t i = 0; i < w.n; i++)
-        w.s[i] = (struct qv_sequence){ids + i * (length + 1), length + 1, 1, 0};
+    for (size_t i = 0; i < n; i++)
+        s[i] = (struct qv_sequence){ids + i * (length + 1), length + 1, 1, 0};
+    if (qv__source_init(&src, s, n, n, 1, &err))
+        return 1;
 
     double top = peak(false);
     printf("kernels %s, peak f32 %.0f GFLOP/s", qv__kern()->name, top);
@@ -155,13 +138,14 @@ int main(int argc, char **argv)
         printf(", bf16 %.0f GFLOP/s", peak(true));
     printf("\n%-28s %10s %10s %8s\n", "step", "tokens/s", "GFLOP/s", "of f32");
     for (int full = 0; full < 2; full++) {
-        double rate = tokens_a_second(m, &w, full, pass + w.n);
+        double rate = tokens_a_second(m, &src, full, pass + n);
         double gflops = rate * flops_a_token(m, full) * 1e-9;
         printf("%-28s %10.0f %10.1f %7.0f%%\n", full ? "full" : "LoRA rank 4, attention",
                rate, gflops, 100 * gflops / top);
     }
+    qv__source_end(&src);
     free(ids);
-    free(w.s);
+    free(s);
     qv_model_close(m);
     return 0;
 }

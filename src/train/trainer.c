@@ -36,7 +36,7 @@ static double now(void)
 /* One training in flight. */
 struct trainer {
     struct qv_train_opts o; // with defaults filled in
-    const struct qv_source *src;
+    struct qv_source *src;
     const struct qv_sequence *const *valid;
     size_t n_valid;
     struct qv_objective obj;
@@ -54,7 +54,7 @@ static float pick(float asked, float otherwise)
     return asked < 0 ? 0 : asked > 0 ? asked : otherwise;
 }
 
-static void defaults(struct qv_train_opts *o, bool full, const struct qv_source *src)
+static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
 {
     o->lr = pick(o->lr, full ? 3e-5f : 1e-4f);
     o->warmup = pick(o->warmup, 0.06f);
@@ -62,7 +62,7 @@ static void defaults(struct qv_train_opts *o, bool full, const struct qv_source 
     o->beta2 = pick(o->beta2, 0.999f);
     o->clip = pick(o->clip, 0.1f);
     o->dropout = pick(o->dropout, full ? 0 : 0.05f);
-    o->batch = o->batch ? o->batch : 16;
+    o->batch = src->batch;
     o->epochs = o->epochs ? o->epochs : 5;
     o->steps = o->steps ? o->steps : o->epochs * src->steps_per_epoch;
     if (!o->stop_after || o->stop_after > o->steps)
@@ -103,8 +103,7 @@ static qv_status step(struct trainer *t, qv_err *err)
 {
     const struct qv_train_opts *o = &t->o;
     struct qv_state *st = &t->st;
-    size_t n = o->batch;
-    t->src->draw(t->src, st->step, t->batch, &n);
+    size_t n = qv__source_draw(t->src, st->step, t->batch);
     memset(t->g, 0, st->n * sizeof *t->g);
     t->train.drop.seed = qv__seed_of(o->seed, st->step);
     double loss = qv__objective(&t->obj, t->batch, n, &t->train, true, NULL);
@@ -260,7 +259,7 @@ static void wire_lora(struct trainer *t, void *arg)
 }
 
 qv_status qv__train_expert(struct qv_expert *e, const qv_model *m,
-                           const struct qv_source *src,
+                           struct qv_source *src,
                            const struct qv_sequence *const *valid, size_t n_valid,
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err)
@@ -301,7 +300,7 @@ static void wire_full(struct trainer *t, void *arg)
     t->train = (struct qv_trainee){.dw = t->g};
 }
 
-qv_status qv__train_full(qv_model *m, const struct qv_source *src,
+qv_status qv__train_full(qv_model *m, struct qv_source *src,
                          const struct qv_sequence *const *valid, size_t n_valid,
                          const struct qv_train_opts *opts, const char *checkpoint,
                          struct qv_train_log *log, qv_err *err)

@@ -14,17 +14,7 @@
 #include "base/base.h"
 #include "lora/expert.h"
 #include "train/objective.h"
-
-/* Where training sequences come from: the same for the same step. */
-struct qv_source {
-    /* Fill s[0..*n) for optimiser step `step`; *n arrives as the room. The
-     * sequences live as long as the source. */
-    void (*draw)(const struct qv_source *src, size_t step, const struct qv_sequence **s,
-                 size_t *n);
-    size_t steps_per_epoch;
-    size_t longest;       // tokens
-    char fingerprint[65]; // hash of the data: a checkpoint belongs to it
-};
+#include "train/source.h"
 
 /* The multiplier of the learning rate at optimiser step i of N (from 0): linear
  * warm-up over w steps from 0, then linear decay to 0 (REFERENCE 2.2). */
@@ -49,13 +39,13 @@ void qv__train_log_end(struct qv_train_log *log);
  * QV_EFORMAT if the loss is not finite or the checkpoint belongs to another run,
  * QV_ENOMEM, QV_EIO. */
 qv_status qv__train_expert(struct qv_expert *e, const qv_model *m,
-                           const struct qv_source *src,
+                           struct qv_source *src,
                            const struct qv_sequence *const *valid, size_t n_valid,
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err) QV_MUST_CHECK;
 
 /* The same for all weights of a trainable model. */
-qv_status qv__train_full(qv_model *m, const struct qv_source *src,
+qv_status qv__train_full(qv_model *m, struct qv_source *src,
                          const struct qv_sequence *const *valid, size_t n_valid,
                          const struct qv_train_opts *opts, const char *checkpoint,
                          struct qv_train_log *log, qv_err *err) QV_MUST_CHECK;
