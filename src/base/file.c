@@ -126,14 +126,17 @@ static qv_status sync_parent(const char *path, qv_err *err)
 qv_status qv__out_commit(struct qv_out *out, qv_err *err)
 {
     qv_status result = QV_OK;
-    if (fsync(out->fd) < 0 || close(out->fd) < 0 || rename(out->tmp, out->path) < 0) {
+    if (fsync(out->fd) < 0)
         result = refused(err, out->path);
-    } else {
+    if (close(out->fd) < 0 && !result)
+        result = refused(err, out->path);
+    out->fd = -1; // closed, whatever close() said
+    if (!result && rename(out->tmp, out->path) < 0)
+        result = refused(err, out->path);
+    if (!result) {
         out->tmp[0] = '\0'; // it has its own name now
         result = sync_parent(out->path, err);
     }
-    if (out->tmp[0] == '\0')
-        out->fd = -1;
     qv__out_abandon(out);
     return result;
 }
@@ -165,6 +168,8 @@ qv_status qv__write_file(const char *path, const void *bytes, size_t n, qv_err *
 
 qv_status qv__make_dir(const char *path, qv_err *err)
 {
+    if (!*path)
+        return qv_fail(err, QV_ENOTFOUND, "the name of a directory is empty");
     qv_arena a = {0};
     char *partial = qv__arena_str(&a, path);
     qv_status result = QV_OK;
