@@ -87,11 +87,11 @@ $(BENCH) $(EX): $B/%: $B/%.o $B/libquiver.a
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-check: $(TESTS) $(EX) $(BENCH) $(FUZZ) $(if $(CLI),$B/quiver)
+CHECKED = $(if $T,$(filter %/$T_test %/fuzz/$T,$(TESTS) $(FUZZ)),$(TESTS) $(FUZZ))
+check: $(CHECKED) $(if $T,,$(EX) $(BENCH)) $(if $(CLI),$B/quiver)
 	@rm -rf $B/tap
 	@QUIVER=$B/quiver TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
-	    prove -j$J -e tools/tap.sh \
-	    $(or $(filter %$T_test $(if $T,,$(FUZZ)),$(TESTS) $(FUZZ)),$(error no test named '$T'))
+	    prove -j$J -e tools/tap.sh $(or $(CHECKED),$(error no test is called '$T'))
 
 lint:
 	@tools/needs.sh build lint

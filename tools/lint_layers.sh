@@ -19,8 +19,8 @@ lapacke.h     src/lora/linalg.c
 cblas.h       src/lora/linalg.c
 jansson.h     src/base/json.h
 pcre2.h       src/base/regex.c
-utf8proc.h    src/text/unicode.c
-libstemmer.h  src/eval/stem.c
+utf8proc.h    src/text/normalize.c
+libstemmer.h  src/eval/rouge.c
 nettle/       src/base/hash.c
 nlopt.h       src/adapt/lorahub.c
 microhttpd.h  src/server/http.c
