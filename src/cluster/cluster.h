@@ -4,7 +4,7 @@
  * zero the entries at or below the q-quantile of magnitude, reduce by an
  * uncentred SVD, normalise the rows, take the matrix of cosines, and run
  * k-means on its rows. The SVD goes through the K x K Gram matrix, which is
- * exact (REFERENCE 3.3).
+ * exact (docs/mbc.md).
  *
  * Comparing flattened factors assumes that the experts started from the same A
  * (a LoRA's factors are only defined up to an invertible R x R matrix). The

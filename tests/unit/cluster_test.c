@@ -254,25 +254,27 @@ static void a_zero_expert_resembles_nobody(void **state)
     free_all(e, N);
 }
 
+/* One entry of s B A. */
+static double entry(const struct qv_expert_site *s, size_t o, size_t d)
+{
+    double sum = 0;
+    for (size_t r = 0; r < s->R; r++)
+        sum += (double)s->B[o * s->R + r] * s->A[r * s->D_in + d];
+    return s->scale * sum;
+}
+
 /* <s B A, s' B' A'> over shared sites, forming each update. */
 static double slow_inner(const struct qv_expert *e, const struct qv_expert *f)
 {
     double sum = 0;
-    for (size_t i = 0; i < e->n_sites; i++)
-        for (size_t j = 0; j < f->n_sites; j++) {
-            const struct qv_expert_site *s = &e->site[i], *t = &f->site[j];
-            if (strcmp(s->path, t->path) != 0)
-                continue;
-            for (size_t o = 0; o < s->D_out; o++)
-                for (size_t d = 0; d < s->D_in; d++) {
-                    double x = 0, y = 0;
-                    for (size_t r = 0; r < s->R; r++)
-                        x += (double)s->B[o * s->R + r] * s->A[r * s->D_in + d];
-                    for (size_t r = 0; r < t->R; r++)
-                        y += (double)t->B[o * t->R + r] * t->A[r * t->D_in + d];
-                    sum += (double)s->scale * x * t->scale * y;
-                }
-        }
+    for (size_t p = 0; p < e->n_sites * f->n_sites; p++) {
+        const struct qv_expert_site *s = &e->site[p / f->n_sites];
+        const struct qv_expert_site *t = &f->site[p % f->n_sites];
+        if (strcmp(s->path, t->path) != 0)
+            continue;
+        for (size_t i = 0; i < s->D_out * s->D_in; i++)
+            sum += entry(s, i / s->D_in, i % s->D_in) * entry(t, i / s->D_in, i % s->D_in);
+    }
     return sum;
 }
 
