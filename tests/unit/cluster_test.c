@@ -106,6 +106,19 @@ static void mbc_similarities_are_those_of_the_authors(void **state)
     free_all(e, 4);
 }
 
+/* The median of 1, 2, 3 is an entry itself, and is zeroed too: what is left of
+ * (1, 2, 3) and (3, 2, 1) has nothing in common. */
+static void a_weight_at_the_threshold_is_zeroed(void **state)
+{
+    (void)state;
+    struct qv_expert *e[] = {flat("a", (float[]){1, 2, 3}, 1, 2, 1),
+                             flat("b", (float[]){3, 2, 1}, 1, 2, 1)};
+    float sim[4];
+    similarity(sim, e, 2, (struct qv_similarity_opts){0});
+    assert_close(sim, ((float[]){1, 0, 0, 1}), 4, 1e-7, 0);
+    free_all(e, 2);
+}
+
 enum { N = 12, WIDTH = 400 };
 
 static void read_rows(float *out, const char *file, const char *name, size_t n)
@@ -450,6 +463,7 @@ int main(void)
         cmocka_unit_test(thresholds_are_those_of_the_authors),
         cmocka_unit_test(a_quantile_is_what_sorting_gives),
         cmocka_unit_test(mbc_similarities_are_those_of_the_authors),
+        cmocka_unit_test(a_weight_at_the_threshold_is_zeroed),
         cmocka_unit_test(mbc_equals_scikit_learn),
         cmocka_unit_test(agreement_is_what_scikit_learn_computes),
         cmocka_unit_test(mbc_does_not_depend_on_the_order_of_weights_or_experts),
