@@ -72,9 +72,8 @@ static size_t lower_bound(const struct qv__added_set *set, size_t lo, size_t hi,
     return lo;
 }
 
-/* The longest token that text[0..n) starts with, or NULL. */
-static const struct qv__added *longest(const struct qv__added_set *set, const char *text,
-                                       size_t n)
+const struct qv__added *qv__added_longest(const struct qv__added_set *set, const char *text,
+                                          size_t n)
 {
     const struct qv__added *best = NULL;
     unsigned char first = (unsigned char)*text;
@@ -112,7 +111,7 @@ bool qv__added_next(struct qv__hit *hit, const struct qv__added_set *set, const 
     if (set->n == 0)
         return false;
     while (*scan < size) {
-        const struct qv__added *t = longest(set, text + *scan, size - *scan);
+        const struct qv__added *t = qv__added_longest(set, text + *scan, size - *scan);
         size_t begin = *scan, end = begin + (t ? t->n : qv__utf8_len(text + begin));
         *scan = end;
         if (!t || (t->special && !parse_special) ||

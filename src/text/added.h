@@ -32,6 +32,10 @@ qv_status qv__added_add(struct qv__added_set *set, const struct qv__added *token
 void qv__added_ready(struct qv__added_set *set);
 void qv__added_end(struct qv__added_set *set);
 
+/* The longest token that text[0..n) starts with, or NULL. */
+const struct qv__added *qv__added_longest(const struct qv__added_set *set, const char *text,
+                                          size_t n);
+
 struct qv__hit {
     const struct qv__added *token;
     size_t begin, end; // including white space taken along

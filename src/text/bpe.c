@@ -247,6 +247,15 @@ static void consider(struct qv__bpe_run *r, uint32_t left)
         heap_push(r, (struct qv__pair){m->rank, left, m->made, a->n + c->n});
 }
 
+/* Whether a character that is no symbol is dropped, so that its neighbours meet. */
+static bool leaves_no_trace(const struct qv__bpe *b, const char *text, size_t n)
+{
+    bool all = b->byte_fallback;
+    for (size_t i = 0; i < n && all; i++)
+        all = b->byte_id[(unsigned char)text[i]] >= 0;
+    return b->unk < 0 && !all;
+}
+
 /* Cuts the word into characters; false if memory ran out. */
 static bool spell(struct qv__bpe_run *r, const char *text, size_t n, uint32_t *n_symbols)
 {
@@ -259,11 +268,18 @@ static bool spell(struct qv__bpe_run *r, const char *text, size_t n, uint32_t *n
     if (!room)
         return false;
     uint32_t count = 0;
-    for (size_t at = 0, len; at < n; at += len, count++) {
+    for (size_t at = 0, len; at < n; at += len) {
         len = qv__utf8_len(text + at);
-        r->symbol[count] = (struct qv__symbol){
-            symbol_of(r->bpe, text + at, len), (uint32_t)at, (uint32_t)len,
-            count ? count - 1 : NONE, at + len < n ? count + 1 : NONE};
+        int id = symbol_of(r->bpe, text + at, len);
+        if (id < 0 && leaves_no_trace(r->bpe, text + at, len))
+            continue;
+        r->symbol[count] =
+            (struct qv__symbol){id, (uint32_t)at, (uint32_t)len, count - 1, count + 1};
+        count++;
+    }
+    if (count) {
+        r->symbol[0].prev = NONE;
+        r->symbol[count - 1].next = NONE;
     }
     *n_symbols = count;
     return true;
@@ -307,7 +323,7 @@ static void encode_word(struct qv__bpe_run *r, const char *text, size_t n)
     if (!spell(r, text, n, &n_symbols))
         return;
     merge_all(r, n_symbols);
-    for (uint32_t i = 0; i != NONE; i = r->symbol[i].next) {
+    for (uint32_t i = n_symbols ? 0 : NONE; i != NONE; i = r->symbol[i].next) {
         const struct qv__symbol *s = &r->symbol[i];
         if (s->id >= 0 && (size_t)s->id < b->n_tokens)
             qv__bpe_push(r, s->id);

@@ -55,13 +55,13 @@ static qv_status step(struct qv__str *out, const struct qv__undo *u, const char 
 {
     int byte = u->kind == QV__UNDO_BYTE_FALLBACK ? byte_named(text, n) : -1;
     char c = (char)byte;
-    if (u->kind == QV__UNDO_REPLACE)
+    if (u->kind == QV__UNDO_REPLACE || (u->kind == QV__UNDO_REPLACE_FIRST && is_first))
         return replace(out, u, text, n, err);
     if (u->kind == QV__UNDO_BYTES && !is_text)
         qv__bytes_read(out, text, n);
     else if (byte >= 0)
         qv__str_add(out, &c, 1);
-    else if (u->kind == QV__UNDO_STRIP || (u->kind == QV__UNDO_STRIP_FIRST && is_first))
+    else if (u->kind == QV__UNDO_STRIP)
         strip(out, u, text, n);
     else
         qv__str_add(out, text, n);

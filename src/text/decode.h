@@ -12,7 +12,7 @@ enum qv__undo_kind {
     QV__UNDO_BYTE_FALLBACK, // <0x41> is the byte 0x41
     QV__UNDO_FUSE,          // all tokens become one
     QV__UNDO_STRIP,         // take `text` off, up to `left` and `right` times
-    QV__UNDO_STRIP_FIRST,   // as STRIP, of the first token alone
+    QV__UNDO_REPLACE_FIRST, // as REPLACE, in the first token alone
 };
 
 struct qv__undo {

@@ -417,12 +417,14 @@ static qv_status undo_metaspace(struct reader *r, const json_t *v, qv_err *err)
 {
     bool prepends, first_only;
     struct qv__undo space = {.kind = QV__UNDO_REPLACE, .text = " "};
-    struct qv__undo first = {.kind = QV__UNDO_STRIP_FIRST, .left = 1};
-    qv_status result = read_text(&first.text, r, v, "replacement", err);
+    struct qv__undo first = {.kind = QV__UNDO_REPLACE_FIRST, .text = ""};
+    const char *replacement;
+    qv_status result = read_text(&replacement, r, v, "replacement", err);
     if (!result)
         result = read_scheme(&prepends, &first_only, v, err);
     if (!result)
-        result = qv__pattern_literal(&space.pattern, first.text, err);
+        result = qv__pattern_literal(&space.pattern, replacement, err);
+    first.pattern = space.pattern;
     if (!result && prepends)
         result = add_undo(r, first, err);
     return result ? result : add_undo(r, space, err);

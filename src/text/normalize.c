@@ -137,12 +137,15 @@ static void strip(struct qv__str *out, const struct qv__norm *s, const char *tex
 static size_t spm_next(const struct qv__spm_norm *s, const char *text, size_t n,
                        const char **to, size_t *n_to)
 {
+    const struct qv__added *symbol = qv__added_longest(s->symbols, text, n);
+    *to = text;
+    if (symbol)
+        return *n_to = symbol->n;
     size_t took = qv__charsmap_find(&s->map, text, n, to);
     if (took) {
         *n_to = strlen(*to);
         return took;
     }
-    *to = text;
     return *n_to = qv__utf8_len(text);
 }
 
@@ -163,7 +166,10 @@ static void spm(struct qv__str *out, const struct qv__spm_norm *s, const char *t
 {
     bool drops = s->remove_extra_whitespaces, after_space = drops;
     bool begun = goes_on || !s->add_dummy_prefix;
-    size_t kept = out->size; // where trailing spaces begin
+    if (!begun && !drops) {
+        spm_write(out, s, " ", 1);
+        begun = true;
+    }
     for (size_t at = 0, n_to; at < n;) {
         const char *to;
         at += spm_next(s, text + at, n - at, &to, &n_to);
@@ -176,11 +182,11 @@ static void spm(struct qv__str *out, const struct qv__spm_norm *s, const char *t
         begun = true;
         spm_write(out, s, to, n_to);
         after_space = drops && to[n_to - 1] == ' ';
-        if (!after_space)
-            kept = out->size;
     }
-    if (drops && out->size > kept)
-        out->size = kept;
+    const char *space = s->escape_whitespaces ? QV__SPACE : " ";
+    size_t m = strlen(space);
+    while (drops && out->size >= m && !memcmp(out->bytes + out->size - m, space, m))
+        out->size -= m;
 }
 
 static void swap(struct qv__str *a, struct qv__str *b)

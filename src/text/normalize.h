@@ -3,6 +3,7 @@
 #ifndef QV_TEXT_NORMALIZE_H
 #define QV_TEXT_NORMALIZE_H
 
+#include "text/added.h"
 #include "text/charsmap.h"
 #include "text/pattern.h"
 #include "text/pieces.h"
@@ -19,10 +20,11 @@ enum qv__norm_kind {
     QV__NORM_SPM,     // what a SentencePiece model asks for
 };
 
-/* The four decisions of a SentencePiece normalizer_spec, in its words. */
+/* What a SentencePiece normalizer_spec decides, in its words. */
 struct qv__spm_norm {
     bool add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces;
     struct qv__charsmap map;
+    const struct qv__added_set *symbols; // user-defined, which the map leaves alone
 };
 
 struct qv__norm {

@@ -1,11 +1,17 @@
 /* pattern.c - see pattern.h.
  *
- * Patterns are written for Oniguruma or Rust, whose \s is Unicode's White_Space.
- * PCRE2's \s has one character more (U+180E), so it is written out.
+ * Patterns are written for Oniguruma, whose \s is Unicode's White_Space and whose
+ * \w has marks. PCRE2's differ by some characters, so both are spelled out. What Oniguruma
+ * reads as sets within brackets PCRE2 would read as something else, so that is refused.
  */
 #include "text/pattern.h"
+#include "text/pieces.h"
 
 #include <string.h>
+
+/* Oniguruma's \w in brackets, and what it has more of outside them. */
+#define WORD   "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define LATIN1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
 qv_status qv__pattern_literal(struct qv__pattern *p, const char *text, qv_err *err)
 {
@@ -13,28 +19,53 @@ qv_status qv__pattern_literal(struct qv__pattern *p, const char *text, qv_err *e
     return p->n ? QV_OK : qv_fail(err, QV_EFORMAT, "a pattern is empty");
 }
 
-/* `regex` with its spaces spelled for PCRE2, in `a`, or NULL if it has \C, which
- * would match a part of a character. */
-static char *translate(qv_arena *a, const char *regex)
+/* What PCRE2 is to read for the class \c, or NULL if as it is written. */
+static const char *spell_class(char c, bool in_brackets)
 {
-    static const char space[] = "p{White_Space}", other[] = "P{White_Space}";
-    char *out = qv_new_n(a, char, strlen(regex) * sizeof space + 1), *to = out;
-    while (*regex) {
-        *to++ = *regex;
-        if (*regex++ != '\\' || !*regex)
-            continue;
-        char class = *regex++;
-        if (class == 'C')
-            return NULL;
-        if (class == 's' || class == 'S') {
-            memcpy(to, class == 's' ? space : other, sizeof space - 1);
-            to += sizeof space - 1;
-        } else {
-            *to++ = class;
-        }
+    switch (c) {
+    case 's':
+        return "\\p{White_Space}";
+    case 'S':
+        return "\\P{White_Space}";
+    case 'w':
+        return in_brackets ? WORD : "[" WORD LATIN1 "]";
+    case 'W':
+        return "[^" WORD LATIN1 "]";
+    default:
+        return NULL;
     }
-    *to = 0;
-    return out;
+}
+
+/* Adds to `out` the pattern as PCRE2 is to read it; or says what it cannot. */
+static const char *translate(struct qv__str *out, const char *regex)
+{
+    bool in_brackets = false;
+    for (const char *at = regex; *at; at++) {
+        bool escaped = *at == '\\' && at[1];
+        const char *spelled = escaped ? spell_class(at[1], in_brackets) : NULL;
+        if (in_brackets && escaped && at[1] == 'W')
+            return "\\W in brackets is";
+        if (escaped && at[1] == 'C')
+            return "\\C is"; // it would match a part of a character
+        if (in_brackets && ((*at == '[' && at[1] != ':') || (*at == '&' && at[1] == '&')))
+            return "sets in brackets are";
+        if (!escaped && *at == '[' && !in_brackets) {
+            in_brackets = true;
+            size_t n = at[1] == '^' ? 2 : 1;
+            n += at[n] == ']'; // a first ] is a member
+            qv__str_add(out, at, n);
+            at += n - 1;
+            continue;
+        }
+        if (*at == ']')
+            in_brackets = false;
+        if (spelled)
+            qv__str_add(out, spelled, strlen(spelled));
+        else
+            qv__str_add(out, at, escaped ? 2 : 1);
+        at += escaped;
+    }
+    return NULL;
 }
 
 qv_status qv__pattern_regex(struct qv__pattern *p, const char *regex, qv_err *err)
@@ -42,16 +73,17 @@ qv_status qv__pattern_regex(struct qv__pattern *p, const char *regex, qv_err *er
     *p = (struct qv__pattern){0};
     if (!*regex)
         return qv_fail(err, QV_EFORMAT, "a pattern is empty");
-    if (strstr(regex, "&&"))
-        return qv_fail(err, QV_EUNSUPPORTED,
-                       "pattern '%.120s': intersections of classes are not supported",
-                       regex);
-    qv_arena a = {0};
-    const char *ours = translate(&a, regex);
-    qv_status result = ours ? qv__regex_new(&p->re, ours, strlen(ours), err)
-                            : qv_fail(err, QV_EUNSUPPORTED,
-                                      "pattern '%.120s': \\C is not supported", regex);
-    qv__arena_free(&a);
+    struct qv__str ours = {0};
+    qv_status result;
+    const char *wrong = translate(&ours, regex);
+    if (wrong)
+        result = qv_fail(err, QV_EUNSUPPORTED, "pattern '%.120s': %s not supported", regex,
+                         wrong);
+    else if (ours.failed)
+        result = qv_fail(err, QV_ENOMEM, "no memory for a pattern");
+    else
+        result = qv__regex_new(&p->re, ours.bytes, ours.size, err);
+    qv__str_free(&ours);
     return result;
 }
 

@@ -13,8 +13,7 @@ struct qv__pattern {
 };
 
 /* Both fail with QV_EFORMAT on an empty pattern, the second with QV_EUNSUPPORTED
- * on what PCRE2 has not (class intersections) or should not have (\C). `text` must outlive
- * *p. */
+ * on what PCRE2 would understand otherwise. `text` must outlive *p. */
 qv_status qv__pattern_literal(struct qv__pattern *p, const char *text,
                               qv_err *err) QV_MUST_CHECK;
 qv_status qv__pattern_regex(struct qv__pattern *p, const char *regex,

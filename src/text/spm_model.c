@@ -375,6 +375,7 @@ static qv_status add_merges(struct model *m, qv_err *err)
 static qv_status add_steps(struct model *m, qv_err *err)
 {
     qv_tokenizer *tok = m->tok;
+    m->norm.symbols = &tok->normal;
     tok->norm = qv_new(&tok->arena, struct qv__norm);
     tok->norm[0] = (struct qv__norm){.kind = QV__NORM_SPM, .spm = m->norm};
     tok->n_norms = 1;

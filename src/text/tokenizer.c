@@ -51,7 +51,7 @@ qv_status qv__tokenizer_add(qv_tokenizer *tok, size_t id, const struct qv__added
     added.n = t->n;
     t->is_added = true;
     t->is_special = as->special;
-    if (!as->normalized || tok->n_norms == 0)
+    if (!as->normalized)
         return qv__added_add(&tok->raw, &added, err);
 
     struct qv__str text = {0}, scratch = {0};
@@ -166,8 +166,6 @@ static qv_status encode_section(struct encoding *e, const char *text, size_t n,
     const qv_tokenizer *tok = e->tok;
     if (n == 0)
         return QV_OK;
-    if (tok->n_norms == 0)
-        return encode_normalized(e, text, n, place, err);
     qv__str_clear(&e->text);
     qv__str_add(&e->text, text, n);
     qv_status result =
