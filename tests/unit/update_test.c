@@ -3,6 +3,8 @@
 #include "route/update.h"
 
 #include "format/safetensors.h"
+#include "lora/peft.h"
+#include "op/rmsnorm.h"
 #include "support/experts.h"
 #include "support/near.h"
 
@@ -178,6 +180,86 @@ static void arrow_equals_the_paper_in_numpy(void **state)
     qv__st_close(&expect);
 }
 
+/* PEFT's golden model: width, tokens, experts. */
+enum { P_D = 36, P_T = 12, P_K = 5 };
+
+/* The input of layer 0's q_proj: the normalised embeddings of the tokens. */
+static void first_input(float *x)
+{
+    static const size_t id[P_T] = {1, 61, 14, 90, 35, 7, 72, 48, 22, 99, 56, 3};
+    struct qv_st model;
+    float w[P_D];
+    assert_int_equal(
+        qv__st_open(&model, "tests/golden/llama/gqa_untied/model.safetensors", NULL),
+        QV_OK);
+    const struct qv_tensor *rows = qv__st_find(&model, "model.embed_tokens.weight");
+    assert_non_null(rows);
+    for (size_t t = 0; t < P_T; t++)
+        qv__st_f32(x + t * P_D, rows, id[t] * P_D, P_D);
+    tensor(w, &model, "model.layers.0.input_layernorm.weight", P_D);
+    qv__rmsnorm(x, NULL, x, w, 1e-5f, P_T, P_D);
+    qv__st_close(&model);
+}
+
+static void read_adapters(struct qv_expert *e[P_K])
+{
+    for (size_t k = 0; k < P_K; k++) {
+        char dir[64];
+        snprintf(dir, sizeof dir, "tests/golden/arrow/peft/expert%zu", k);
+        assert_int_equal(qv__peft_read(&e[k], dir, NULL, NULL), QV_OK);
+    }
+}
+
+static struct qv_sites sites_like(struct qv_site at[64], const struct qv_expert *e)
+{
+    assert_true(e->n_sites <= 64);
+    for (size_t i = 0; i < e->n_sites; i++)
+        at[i] = (struct qv_site){
+            .path = e->site[i].path, .D_in = e->site[i].D_in, .D_out = e->site[i].D_out};
+    return sites_of(at, e->n_sites);
+}
+
+static void arrow_routes_adapters_as_peft_does(void **state)
+{
+    (void)state;
+    struct qv_expert *e[P_K];
+    struct qv_site at[64];
+    struct qv_st expect;
+    read_adapters(e);
+    struct qv_sites sites = sites_like(at, e[0]);
+    struct qv_bank *b = bank_of(&sites, e, P_K);
+    size_t site = qv__site_find(&sites, "model.layers.0.self_attn.q_proj");
+    float x[P_T * P_D], want[P_K * P_D];
+    first_input(x);
+    assert_int_equal(
+        qv__st_open(&expect, "tests/golden/arrow/peft/expect.safetensors", NULL), QV_OK);
+
+    const struct qv_router_opts opts[] = {{2, 1}, {3, .5f}};
+    for (size_t i = 0; i < 2; i++) {
+        const char *run = i == 0 ? "arrow" : "top3";
+        char name[64];
+        struct qv_router *r;
+        int expert[P_T * 3];
+        float weight[P_T * 3], scratch[P_T * P_K], got[P_T * P_K] = {0};
+        struct qv_routing to = {.expert = expert, .weight = weight};
+        assert_int_equal(qv__router_find("arrow")->open(&r, b, &opts[i], NULL), QV_OK);
+        r->ops->route(r, site, x, P_T, scratch, &to);
+        for (size_t j = 0; j < P_T * to.k; j++)
+            got[j / to.k * P_K + (size_t)expert[j]] = weight[j];
+
+        snprintf(name, sizeof name, "%s.layer0.q_proj.prototypes", run);
+        tensor(want, &expect, name, P_K * P_D);
+        assert_close(b->site[site].proto, want, P_K * P_D, 2e-5, 0);
+        snprintf(name, sizeof name, "%s.layer0.q_proj.weights", run);
+        tensor(want, &expect, name, P_T * P_K);
+        assert_close(got, want, P_T * P_K, 2e-5, 0);
+        qv__router_close(r);
+    }
+    qv__st_close(&expect);
+    qv__bank_free(b);
+    free_all(e, P_K);
+}
+
 /* More tokens than a router scores at once. */
 enum { MANY = 2 * QV_ROUTE_BLOCK + 3 };
 
@@ -276,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrow_updates_as_the_authors_compute),
         cmocka_unit_test(arrow_equals_the_paper_in_numpy),
+        cmocka_unit_test(arrow_routes_adapters_as_peft_does),
         cmocka_unit_test(a_token_is_routed_alike_alone_and_among_many),
         cmocka_unit_test(experts_that_do_not_adapt_a_site_take_no_part_there),
         cmocka_unit_test(an_untrained_expert_changes_nothing_under_top_one),
