@@ -42,6 +42,7 @@ TESTS := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c tests/e2e/*_test.c))
 BENCH := $(patsubst %.c,$B/%,$(wildcard bench/*.c))
 EX    := $(patsubst %.c,$B/%,$(wildcard examples/*.c))
 FUZZ  := $(patsubst %.c,$B/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+TASKS := $(patsubst %.c,$B/%.o,$(wildcard tasks/*.c))
 obj    = $(patsubst %.c,$B/%.o,$1)
 
 all: $(if $(SAN),$B/quiver,quiver)
@@ -87,8 +88,12 @@ $(BENCH) $(EX): $B/%: $B/%.o $B/libquiver.a
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Writes the bundled tasks: tasks/README.md.
+$B/generate: $(TASKS)
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 CHECKED = $(if $T,$(filter %/$T_test %/fuzz/$T,$(TESTS) $(FUZZ)),$(TESTS) $(FUZZ))
-check: $(CHECKED) $(if $T,,$(EX) $(BENCH)) $(if $(CLI),$B/quiver)
+check: $(CHECKED) $(if $T,,$(EX) $(BENCH) $B/generate) $(if $(CLI),$B/quiver)
 	@rm -rf $B/tap
 	@QUIVER=$B/quiver TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
 	    prove -j$J -e tools/tap.sh $(or $(CHECKED),$(error no test is called '$T'))

@@ -102,6 +102,8 @@ for line in 'TO'DO '/ho''me/me/x' '<<<<''<<< theirs' 'int x; ' $'\tint x;'; do
     write src/op/c.c <<< "$line"
     catches words 'src/op/c.c:1:'
 done
+write src/op/c.c <<< '/* c.c - see docs/nothing.md. */'
+catches words 'there is no docs/nothing.md'
 head -c 1048577 /dev/zero | write docs/large.png
 catches words '1048577 bytes, at most 1048576'
 
