@@ -56,15 +56,12 @@ static double flops_a_token(const qv_model *m, bool full)
     return (full ? 6 : 4) * weights;
 }
 
-static double tokens_a_second(qv_model *m, struct qv_source *src, bool full,
-                              size_t pass)
+static double tokens_a_second(qv_model *m, struct qv_source *src, bool full, size_t pass)
 {
     qv_err err = {0};
     struct qv_train_log log = {0};
-    struct qv_train_opts o = {.steps = 6,
-                              .pass_tokens = pass,
-                              .dropout = -1,
-                              .save_every = 1000000};
+    struct qv_train_opts o = {
+        .steps = 6, .pass_tokens = pass, .dropout = -1, .save_every = 1000000};
     struct qv_expert *e = NULL;
     struct qv_expert_shape *shape = calloc(m->sites.n, sizeof *shape);
     size_t n = 0;
@@ -138,7 +135,7 @@ int main(int argc, char **argv)
         printf(", bf16 %.0f GFLOP/s", peak(true));
     printf("\n%-28s %10s %10s %8s\n", "step", "tokens/s", "GFLOP/s", "of f32");
     for (int full = 0; full < 2; full++) {
-        double rate = tokens_a_second(m, &src, full, pass + n);
+        double rate = tokens_a_second(m, &src, full, pass);
         double gflops = rate * flops_a_token(m, full) * 1e-9;
         printf("%-28s %10.0f %10.1f %7.0f%%\n", full ? "full" : "LoRA rank 4, attention",
                rate, gflops, 100 * gflops / top);

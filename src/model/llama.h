@@ -50,7 +50,13 @@ void qv__acts_end(struct qv_acts *a);
 struct qv_cache {
     float *k, *v;
     size_t n_ctx, n; // room, and positions filled
+    void *mem;
 };
+
+/* An empty cache of n_ctx positions. Fails with QV_ENOMEM. */
+qv_status qv__cache_init(struct qv_cache *c, const qv_model *m, size_t n_ctx,
+                         qv_err *err) QV_MUST_CHECK;
+void qv__cache_end(struct qv_cache *c);
 
 /* What a pass trains: LoRA maps at some sites, or the whole base. */
 struct qv_trainee {

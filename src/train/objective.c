@@ -4,36 +4,110 @@
 #include "base/rng.h"
 #include "op/loss.h"
 
+#include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MAX_LOGITS = 1 << 25 }; // floats of logits a pass may need: 128 MiB
+
+/* One thread's share. */
+struct qv_lane {
+    struct qv_acts acts;
+    int *token, *pos;        // [T_max]
+    struct qv_seq *seq;      // [T_max]
+    int *row, *target;       // [n_rows]
+    float *weight, *logprob; // [n_rows]
+    struct qv_lora_map *map; // [n_sites]
+    float **z;               // [n_sites] [T_max, R]
+    float *g;                // [n] this lane's gradient
+    struct qv_trainee train;
+    double loss; // this lane's part
+};
+
+static void carve_lane(struct qv_lane *l, qv_carve *c, const struct qv_objective *o)
+{
+    size_t T = o->T_max, rows = o->n_rows;
+    const struct qv_expert *e = o->of.expert;
+    l->token = qv__carve(c, T, 1, 1, sizeof *l->token);
+    l->pos = qv__carve(c, T, 1, 1, sizeof *l->pos);
+    l->seq = qv__carve(c, T, 1, 1, sizeof *l->seq);
+    l->row = qv__carve(c, rows, 1, 1, sizeof *l->row);
+    l->target = qv__carve(c, rows, 1, 1, sizeof *l->target);
+    l->weight = qv__carve_f32(c, rows, 1);
+    l->logprob = qv__carve_f32(c, rows, 1);
+    l->g = qv__carve_f32(c, o->n, 1);
+    if (!e)
+        return;
+    l->map = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->map);
+    l->z = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->z);
+    for (size_t i = 0; i < e->n_sites; i++) {
+        float *z = qv__carve_f32(c, T, e->site[i].R);
+        if (l->z)
+            l->z[qv__site_find(&o->of.m->sites, e->site[i].path)] = z;
+    }
+}
 
 static size_t lay_out(struct qv_objective *o, void *base)
 {
     qv_carve c = {.base = base};
-    o->token = qv__carve(&c, o->T_max, 1, 1, sizeof *o->token);
-    o->pos = qv__carve(&c, o->T_max, 1, 1, sizeof *o->pos);
-    o->seq = qv__carve(&c, o->T_max, 1, 1, sizeof *o->seq);
-    o->row = qv__carve(&c, o->n_rows, 1, 1, sizeof *o->row);
-    o->target = qv__carve(&c, o->n_rows, 1, 1, sizeof *o->target);
-    o->weight = qv__carve_f32(&c, o->n_rows, 1);
-    o->logprob = qv__carve_f32(&c, o->n_rows, 1);
+    struct qv_lane none = {0};
+    o->lane = qv__carve(&c, o->n_lanes, 1, 1, sizeof *o->lane);
+    o->g = qv__carve_f32(&c, o->n, 1);
+    for (size_t i = 0; i < o->n_lanes; i++)
+        carve_lane(base ? &o->lane[i] : &none, &c, o);
     return c.used;
 }
 
-qv_status qv__objective_init(struct qv_objective *o, const qv_model *m, size_t longest,
-                             size_t tokens, bool trains, size_t R_max, qv_err *err)
+/* Point a lane's trainee at the expert's weights and the lane's gradient. */
+static void wire(struct qv_lane *l, const struct qv_objective *o)
 {
-    size_t T_max = qv__max(qv__max(longest, tokens), 1);
-    size_t n_rows = qv__max(qv__min(T_max, MAX_LOGITS / m->c.V), longest);
-    *o = (struct qv_objective){.m = m, .T_max = T_max, .n_rows = qv__max(n_rows, 1)};
+    const struct qv_expert *e = o->of.expert;
+    const struct qv_sites *sites = &o->of.m->sites;
+    if (o->of.full)
+        l->train.dw = l->g;
+    if (!e)
+        return;
+    l->train = (struct qv_trainee){.map = l->map, .z = l->z, .lowest = SIZE_MAX};
+    for (size_t i = 0; i < e->n_sites; i++) {
+        const struct qv_expert_site *s = &e->site[i];
+        size_t site = qv__site_find(sites, s->path);
+        l->map[site] = (struct qv_lora_map){
+            .A = s->A,
+            .B = s->B,
+            .dA = l->g + (s->A - e->w),
+            .dB = l->g + (s->B - e->w),
+            .R = s->R,
+            .D_in = s->D_in,
+            .D_out = s->D_out,
+            .scale = s->scale,
+        };
+        l->train.lowest = qv__min(l->train.lowest, sites->at[site].layer);
+    }
+}
+
+qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_of *of,
+                             size_t longest, size_t pass_tokens, size_t lanes, qv_err *err)
+{
+    *o = (struct qv_objective){.of = *of, .pass_tokens = qv__max(pass_tokens, 1)};
+    const struct qv_expert *e = of->expert;
+    size_t R_max = 0;
+    for (size_t i = 0; e && i < e->n_sites; i++)
+        R_max = qv__max(R_max, e->site[i].R);
+    o->n = e ? e->n_w : of->full ? of->m->n_own : 0;
+    o->n_lanes = lanes ? lanes : (size_t)omp_get_max_threads();
+    o->T_max = pass_tokens + qv__max(longest, 1);
+    o->n_rows = qv__max(qv__min(o->T_max, MAX_LOGITS / of->m->c.V), qv__max(longest, 1));
     qv_carve need = {.used = lay_out(o, NULL)};
     o->mem = qv__carve_alloc(&need);
     if (!o->mem)
-        return qv_fail(err, QV_ENOMEM, "no memory for passes of %zu tokens", T_max);
+        return qv_fail(err, QV_ENOMEM, "no memory for passes of %zu tokens", o->T_max);
     lay_out(o, o->mem);
-    qv_status result =
-        qv__acts_init(&o->acts, m, T_max, longest, o->n_rows, trains, R_max, err);
+    qv_status result = QV_OK;
+    for (size_t i = 0; !result && i < o->n_lanes; i++) {
+        result = qv__acts_init(&o->lane[i].acts, of->m, o->T_max, qv__max(longest, 1),
+                               o->n_rows, o->n > 0, R_max, err);
+        wire(&o->lane[i], o);
+    }
     if (result)
         qv__objective_end(o);
     return result;
@@ -41,69 +115,159 @@ qv_status qv__objective_init(struct qv_objective *o, const qv_model *m, size_t l
 
 void qv__objective_end(struct qv_objective *o)
 {
-    qv__acts_end(&o->acts);
+    for (size_t i = 0; o->lane && i < o->n_lanes; i++)
+        qv__acts_end(&o->lane[i].acts);
     free(o->mem);
+    free(o->first);
     *o = (struct qv_objective){0};
 }
 
-/* Append one sequence to the pass. The last token predicts nothing and is left
- * out of the rows. Returns false if it does not fit. */
-static bool append(struct qv_objective *o, struct qv_batch *b, size_t *n_rows,
-                   const struct qv_sequence *s, float share)
+/* Rows that a sequence fills (its last token predicts nothing), and those of
+ * them that are scored: first - 1 .. n - 2. */
+struct extent {
+    size_t first, rows, targets;
+};
+
+static struct extent extent(const struct qv_sequence *s)
 {
-    size_t n = s->n > 0 ? s->n - 1 : 0, first = qv__max(s->n_prompt, 1);
-    size_t n_targets = s->n > first ? s->n - first : 0;
-    if (b->T + n > o->T_max || *n_rows + n_targets > o->n_rows)
-        return false;
-    o->seq[b->n_seq++] = (struct qv_seq){.begin = b->T, .n = n};
-    for (size_t i = 0; i < n; i++) {
-        o->token[b->T + i] = s->ids[i];
-        o->pos[b->T + i] = (int)i;
-    }
-    for (size_t i = first; i < s->n; i++) {
-        o->row[*n_rows] = (int)(b->T + i - 1);
-        o->target[*n_rows] = s->ids[i];
-        o->weight[*n_rows] = share / (float)n_targets;
-        ++*n_rows;
-    }
-    b->T += n;
-    return true;
+    size_t first = qv__max(s->n_prompt, 1), rows = s->n > 0 ? s->n - 1 : 0;
+    return (struct extent){first, rows, s->n > first ? s->n - first : 0};
 }
 
-double qv__objective(struct qv_objective *o, const struct qv_sequence *const *s, size_t n,
-                     const struct qv_trainee *train, bool backward, float *nll)
+/* Cut the sequences into passes: as many as there are lanes if they are few,
+ * else of about pass_tokens rows. Fills o->first. */
+static qv_status cut(size_t *n_passes, struct qv_objective *o,
+                     const struct qv_sequence *const *s, size_t n, qv_err *err)
 {
-    struct qv_trainee turn = train ? *train : (struct qv_trainee){0};
-    double loss = 0;
-    for (size_t done = 0, pass = 0; done < n; pass++) {
-        struct qv_batch b = {.token = o->token, .pos = o->pos, .seq = o->seq};
-        size_t n_rows = 0, first = done;
-        while (done < n && append(o, &b, &n_rows, s[done], 1 / (float)n))
-            done++;
-        qv_check(done > first); // init was told of the longest
-        turn.drop.seed = train ? qv__seed_of(train->drop.seed, pass) : 0;
-        struct qv_pass p = {
-            .m = o->m, .a = &o->acts, .b = &b, .train = train ? &turn : NULL};
-        qv__llama_forward(&p);
-        qv__llama_logits(&p, o->row, n_rows);
-        if (backward) {
-            qv__cross_entropy(o->logprob, o->acts.logits, o->target, o->weight, n_rows,
-                              o->m->c.V);
-            qv__llama_backward(&p, o->row, n_rows);
-        } else {
-            qv__logprob(o->logprob, o->acts.logits, o->target, n_rows, o->m->c.V);
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += extent(s[i]).rows;
+    size_t wanted = (total + o->pass_tokens - 1) / o->pass_tokens;
+    wanted = qv__max((wanted + o->n_lanes - 1) / o->n_lanes, 1) * o->n_lanes;
+    size_t aim = qv__min((total + wanted - 1) / wanted, o->pass_tokens);
+    if (n > o->max_passes) {
+        size_t *more = realloc(o->first, (n + 1) * sizeof *more);
+        if (!more)
+            return qv_fail(err, QV_ENOMEM, "no memory for %zu sequences", n);
+        o->first = more;
+        o->max_passes = n;
+    }
+    size_t T = 0, rows = 0;
+    *n_passes = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct extent x = extent(s[i]);
+        qv_check(x.rows <= o->T_max && x.targets <= o->n_rows); // init knew the longest
+        bool full = T >= aim || T + x.rows > o->T_max || rows + x.targets > o->n_rows;
+        if (i == 0 || full) {
+            o->first[(*n_passes)++] = i;
+            T = rows = 0;
         }
-        for (size_t i = first, r = 0; i < done; i++) {
-            size_t from = qv__max(s[i]->n_prompt, 1);
-            size_t n_targets = s[i]->n > from ? s[i]->n - from : 0;
-            double sum = 0;
-            for (size_t j = 0; j < n_targets; j++)
-                sum -= (double)o->logprob[r++];
-            double mean = n_targets ? sum / (double)n_targets : 0;
-            loss += mean / (double)n;
-            if (nll)
-                nll[i] = (float)mean;
+        T += x.rows;
+        rows += x.targets;
+    }
+    o->first[*n_passes] = n;
+    return QV_OK;
+}
+
+/* Append a sequence to the lane's batch, each target weighing `share` over their
+ * number. */
+static void append(struct qv_lane *l, struct qv_batch *b, size_t *n_rows,
+                   const struct qv_sequence *s, float share)
+{
+    struct extent x = extent(s);
+    l->seq[b->n_seq++] = (struct qv_seq){.begin = b->T, .n = x.rows};
+    for (size_t i = 0; i < x.rows; i++) {
+        l->token[b->T + i] = s->ids[i];
+        l->pos[b->T + i] = (int)i;
+    }
+    for (size_t i = x.first; i < s->n; i++, ++*n_rows) {
+        l->row[*n_rows] = (int)(b->T + i - 1);
+        l->target[*n_rows] = s->ids[i];
+        l->weight[*n_rows] = share / (float)x.targets;
+    }
+    b->T += x.rows;
+}
+
+/* One pass over sequences first .. last - 1 of n. */
+static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *update,
+                 const struct qv_sequence *const *s, size_t first, size_t last, size_t n,
+                 bool backward, float *nll)
+{
+    size_t V = o->of.m->c.V, n_rows = 0;
+    struct qv_batch b = {.token = l->token, .pos = l->pos, .seq = l->seq};
+    for (size_t i = first; i < last; i++)
+        append(l, &b, &n_rows, s[i], 1 / (float)n);
+    struct qv_pass p = {.m = o->of.m,
+                        .a = &l->acts,
+                        .b = &b,
+                        .update = update,
+                        .train = o->n ? &l->train : NULL};
+    qv__llama_forward(&p);
+    qv__llama_logits(&p, l->row, n_rows);
+    if (backward) {
+        qv__cross_entropy(l->logprob, l->acts.logits, l->target, l->weight, n_rows, V);
+        qv__llama_backward(&p, l->row, n_rows);
+    } else {
+        qv__logprob(l->logprob, l->acts.logits, l->target, n_rows, V);
+    }
+    for (size_t i = first, r = 0; i < last; i++) {
+        double sum = 0;
+        size_t targets = extent(s[i]).targets;
+        for (size_t j = 0; j < targets; j++)
+            sum -= (double)l->logprob[r++];
+        double mean = targets ? sum / (double)targets : 0;
+        l->loss += mean / (double)n;
+        if (nll)
+            nll[i] = (float)mean;
+    }
+}
+
+static qv_status run(double *loss, struct qv_objective *o,
+                     const struct qv_sequence *const *s, size_t n, struct qv_dropout drop,
+                     bool backward, float *nll, qv_err *err)
+{
+    size_t n_passes;
+    qv_status result = cut(&n_passes, o, s, n, err);
+    if (result)
+        return result;
+#pragma omp parallel for schedule(static, 1) num_threads((int)o->n_lanes)
+    for (size_t i = 0; i < o->n_lanes; i++) {
+        struct qv_lane *l = &o->lane[i];
+        l->loss = 0;
+        if (backward)
+            memset(l->g, 0, o->n * sizeof *l->g);
+        for (size_t j = i; j < n_passes; j += o->n_lanes) {
+            l->train.drop = (struct qv_dropout){drop.rate, qv__seed_of(drop.seed, j)};
+            pass(o, l, o->of.updates ? &o->of.updates[i] : NULL, s, o->first[j],
+                 o->first[j + 1], n, backward, nll);
         }
     }
-    return loss;
+    *loss = 0;
+    for (size_t i = 0; i < o->n_lanes; i++)
+        *loss += o->lane[i].loss;
+    return QV_OK;
+}
+
+qv_status qv__loss(double *loss, struct qv_objective *o, const struct qv_sequence *const *s,
+                   size_t n, float *nll, qv_err *err)
+{
+    return run(loss, o, s, n, (struct qv_dropout){0}, false, nll, err);
+}
+
+qv_status qv__loss_gradient(double *loss, struct qv_objective *o,
+                            const struct qv_sequence *const *s, size_t n,
+                            struct qv_dropout drop, qv_err *err)
+{
+    qv_check(o->n);
+    qv_status result = run(loss, o, s, n, drop, true, NULL, err);
+    if (result)
+        return result;
+#pragma omp parallel for schedule(static) if (o->n > 1 << 14)
+    for (size_t i = 0; i < o->n; i++) {
+        float sum = 0;
+        for (size_t j = 0; j < o->n_lanes; j++)
+            sum += o->lane[j].g[i];
+        o->g[i] = sum;
+    }
+    return QV_OK;
 }

@@ -2,40 +2,60 @@
  *
  * Loss: the mean over sequences of the mean negative log-likelihood of a
  * sequence's target tokens, each sequence counting the same whatever its length
- * (as the authors train: micro-batches of one, REFERENCE 2.3). Sequences are
- * packed end to end into as few passes as memory allows; they cannot see one
- * another.
+ * (as the authors train: micro-batches of one, REFERENCE 2.3).
+ *
+ * Sequences are packed end to end into passes, in which they cannot see one
+ * another, and passes are dealt to lanes. A lane is one thread with its own
+ * activations and its own gradient; the lanes meet once, when their gradients
+ * are added up in lane order. So the result depends on the number of lanes, in
+ * its last bits, but never on how the threads happen to run.
  */
 #ifndef QV_TRAIN_OBJECTIVE_H
 #define QV_TRAIN_OBJECTIVE_H
 
 #include "base/base.h"
 #include "data/dataset.h"
+#include "lora/expert.h"
 #include "model/llama.h"
 
-/* Working memory, reused from call to call. */
-struct qv_objective {
+/* What the loss is a function of. */
+struct qv_objective_of {
     const qv_model *m;
-    struct qv_acts acts;
-    size_t T_max, n_rows;    // rows and target rows a pass may have
-    int *token, *pos;        // [T_max]
-    struct qv_seq *seq;      // [T_max]
-    int *row, *target;       // [n_rows]
-    float *weight, *logprob; // [n_rows]
+    struct qv_expert *expert;  // trained, or NULL
+    bool full;                 // the model's own weights are trained
+    struct qv_update *updates; // [lanes] reused experts, or NULL; not with training
+};
+
+struct qv_lane;
+
+struct qv_objective {
+    struct qv_objective_of of;
+    struct qv_lane *lane; // [n_lanes]
+    size_t n_lanes;
+    size_t T_max, n_rows; // rows and target rows a pass may have
+    size_t pass_tokens;   // rows a pass should have
+    size_t *first;        // scratch: [max_passes + 1] sequences of each pass
+    size_t max_passes;
+    float *g; // [n] the gradient, as expert->w or model->own lies
+    size_t n; // trained numbers; 0: no backward pass
     void *mem;
 };
 
-/* Room for sequences of up to `longest` tokens, `tokens` to a pass (at least the
- * longest). trains and R_max as for qv__acts_init. Fails with QV_ENOMEM. */
-qv_status qv__objective_init(struct qv_objective *o, const qv_model *m, size_t longest,
-                             size_t tokens, bool trains, size_t R_max,
+/* Room for sequences of up to `longest` tokens, about pass_tokens to a pass, and
+ * `lanes` threads (0: as many as OpenMP gives). Fails with QV_ENOMEM. */
+qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_of *of,
+                             size_t longest, size_t pass_tokens, size_t lanes,
                              qv_err *err) QV_MUST_CHECK;
 void qv__objective_end(struct qv_objective *o);
 
-/* The loss of sequences s[0..n); nll [n], if not NULL, gets each one's own mean
- * negative log-likelihood. With `backward`, the gradient is added to what
- * `train` names. `train` may be NULL when not backward. */
-double qv__objective(struct qv_objective *o, const struct qv_sequence *const *s, size_t n,
-                     const struct qv_trainee *train, bool backward, float *nll);
+/* The loss of sequences s[0..n). nll [n], if not NULL, gets each one's own mean
+ * negative log-likelihood. Fails with QV_ENOMEM. */
+qv_status qv__loss(double *loss, struct qv_objective *o, const struct qv_sequence *const *s,
+                   size_t n, float *nll, qv_err *err) QV_MUST_CHECK;
+
+/* The same with the gradient into o->g (not added). */
+qv_status qv__loss_gradient(double *loss, struct qv_objective *o,
+                            const struct qv_sequence *const *s, size_t n,
+                            struct qv_dropout drop, qv_err *err) QV_MUST_CHECK;
 
 #endif

@@ -1,6 +1,5 @@
 /* trainer.c - see trainer.h. */
 #include "train/trainer.h"
-#include "base/carve.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "op/adamw.h"
@@ -40,9 +39,7 @@ struct trainer {
     const struct qv_sequence *const *valid;
     size_t n_valid;
     struct qv_objective obj;
-    struct qv_trainee train;
     struct qv_state st; // parameters, moments, curves: what a checkpoint holds
-    float *g;           // [st.n] gradient
     const struct qv_sequence **batch; // [o.batch]
     const char *checkpoint;
     char fingerprint[QV_HASH_TEXT];
@@ -67,7 +64,7 @@ static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
     o->steps = o->steps ? o->steps : o->epochs * src->steps_per_epoch;
     if (!o->stop_after || o->stop_after > o->steps)
         o->stop_after = o->steps;
-    o->pass_tokens = o->pass_tokens ? o->pass_tokens : 2048;
+    o->pass_tokens = o->pass_tokens ? o->pass_tokens : 1024;
     o->valid_every = o->valid_every ? o->valid_every : src->steps_per_epoch;
     o->save_every = o->save_every ? o->save_every : 60;
 }
@@ -77,26 +74,29 @@ static void fingerprint(struct trainer *t)
 {
     const struct qv_train_opts *o = &t->o;
     char text[640];
-    int n = snprintf(
-        text, sizeof text, "%s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %zu %zu %zu %zu %llu",
-        t->src->fingerprint, t->obj.m->identity, t->st.n, (double)o->dropout, (double)o->lr,
-        (double)o->warmup, (double)o->weight_decay, (double)o->beta2, (double)o->clip,
-        o->batch, o->steps, o->valid_every, t->n_valid, (unsigned long long)o->seed);
+    int n = snprintf(text, sizeof text,
+                     "%s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %zu %zu %zu %zu %llu",
+                     t->src->fingerprint, t->obj.of.m->identity, t->st.n,
+                     (double)o->dropout, (double)o->lr, (double)o->warmup,
+                     (double)o->weight_decay, (double)o->beta2, (double)o->clip, o->batch,
+                     o->steps, o->valid_every, t->n_valid, (unsigned long long)o->seed);
     qv__hash_bytes(t->fingerprint, text, (size_t)n);
 }
 
-static void validate(struct trainer *t)
+static qv_status validate(struct trainer *t, qv_err *err)
 {
-    struct qv_trainee quiet = t->train;
-    quiet.drop.rate = 0;
-    float loss = (float)qv__objective(&t->obj, t->valid, t->n_valid, &quiet, false, NULL);
     struct qv_state *st = &t->st;
+    double loss;
+    qv_status result = qv__loss(&loss, &t->obj, t->valid, t->n_valid, NULL, err);
+    if (result)
+        return result;
     st->valid[st->n_valid][0] = (float)st->step;
-    st->valid[st->n_valid++][1] = loss;
-    if (loss < st->best_loss) {
-        st->best_loss = loss;
+    st->valid[st->n_valid++][1] = (float)loss;
+    if ((float)loss < st->best_loss) {
+        st->best_loss = (float)loss;
         memcpy(st->best, st->p, st->n * sizeof *st->p);
     }
+    return QV_OK;
 }
 
 static qv_status step(struct trainer *t, qv_err *err)
@@ -104,10 +104,13 @@ static qv_status step(struct trainer *t, qv_err *err)
     const struct qv_train_opts *o = &t->o;
     struct qv_state *st = &t->st;
     size_t n = qv__source_draw(t->src, st->step, t->batch);
-    memset(t->g, 0, st->n * sizeof *t->g);
-    t->train.drop.seed = qv__seed_of(o->seed, st->step);
-    double loss = qv__objective(&t->obj, t->batch, n, &t->train, true, NULL);
-    double norm = qv__norm(t->g, st->n);
+    struct qv_dropout drop = {o->dropout, qv__seed_of(o->seed, st->step)};
+    double loss;
+    qv_status result = qv__loss_gradient(&loss, &t->obj, t->batch, n, drop, err);
+    if (result)
+        return result;
+    const float *g = t->obj.g;
+    double norm = qv__norm(g, st->n);
     if (!isfinite(loss) || !isfinite(norm))
         return qv_fail(
             err, QV_EFORMAT,
@@ -122,13 +125,12 @@ static qv_status step(struct trainer *t, qv_err *err)
         .decay = o->weight_decay,
     };
     double shrink = o->clip > 0 ? (double)o->clip / (norm + 1e-6) : 1;
-    qv__adamw(st->p, t->g, st->m, st->v, st->n, &adamw, st->step + 1,
-              (float)fmin(shrink, 1));
+    qv__adamw(st->p, g, st->m, st->v, st->n, &adamw, st->step + 1, (float)fmin(shrink, 1));
     for (size_t i = 0; i < n; i++)
         st->tokens += t->batch[i]->n;
     st->loss[st->step++] = (float)loss;
     if (t->n_valid && (st->step % o->valid_every == 0 || st->step == o->stop_after))
-        validate(t);
+        return validate(t, err);
     return QV_OK;
 }
 
@@ -189,27 +191,24 @@ static void finish(struct trainer *t)
     st->valid = NULL;
 }
 
-/* p [n] are the parameters, already holding the start; `wire` points the trainee
- * at the gradient once there is one. */
-static qv_status train(struct trainer *t, const qv_model *m, float *p, size_t n,
-                       size_t R_max, void (*wire)(struct trainer *t, void *arg), void *arg,
-                       const char *what, qv_err *err)
+/* p [n] are the parameters, already holding the start. */
+static qv_status train(struct trainer *t, const struct qv_objective_of *of, float *p,
+                       size_t n, const char *what, qv_err *err)
 {
     *t->log = (struct qv_train_log){0};
+    defaults(&t->o, of->full, t->src);
     size_t longest = t->src->longest;
     for (size_t i = 0; i < t->n_valid; i++)
         longest = qv__max(longest, t->valid[i]->n);
     size_t n_valid = t->n_valid ? t->o.steps / t->o.valid_every + 2 : 0;
     qv_status result = qv__state_init(&t->st, p, n, t->o.steps, n_valid, err);
-    t->g = malloc(qv__max(n, 1) * sizeof *t->g);
     t->batch = calloc(t->o.batch, sizeof *t->batch);
-    if (!result && (!t->g || !t->batch))
-        result = qv_fail(err, QV_ENOMEM, "no memory for the gradient of %zu numbers", n);
+    if (!result && !t->batch)
+        result = qv_fail(err, QV_ENOMEM, "no memory for batches of %zu", t->o.batch);
     if (!result)
         result =
-            qv__objective_init(&t->obj, m, longest, t->o.pass_tokens, true, R_max, err);
+            qv__objective_init(&t->obj, of, longest, t->o.pass_tokens, t->o.lanes, err);
     if (!result) {
-        wire(t, arg);
         fingerprint(t);
         if (t->checkpoint)
             result = qv__state_load(&t->st, t->checkpoint, t->fingerprint, err);
@@ -220,46 +219,11 @@ static qv_status train(struct trainer *t, const qv_model *m, float *p, size_t n,
         finish(t);
     qv__objective_end(&t->obj);
     qv__state_end(&t->st);
-    free(t->g);
     free(t->batch);
     return result;
 }
 
-struct lora_wiring {
-    struct qv_expert *e;
-    const struct qv_sites *sites;
-    struct qv_lora_map *map; // [n_sites]
-    float **z;               // [n_sites]
-    float *z_mem;
-};
-
-static void wire_lora(struct trainer *t, void *arg)
-{
-    struct lora_wiring *w = arg;
-    float *z = w->z_mem;
-    t->train = (struct qv_trainee){
-        .map = w->map, .z = w->z, .lowest = SIZE_MAX, .drop.rate = t->o.dropout};
-    for (size_t i = 0; i < w->e->n_sites; i++) {
-        const struct qv_expert_site *s = &w->e->site[i];
-        size_t site = qv__site_find(w->sites, s->path);
-        w->map[site] = (struct qv_lora_map){
-            .A = s->A,
-            .B = s->B,
-            .dA = t->g + (s->A - w->e->w),
-            .dB = t->g + (s->B - w->e->w),
-            .R = s->R,
-            .D_in = s->D_in,
-            .D_out = s->D_out,
-            .scale = s->scale,
-        };
-        w->z[site] = z;
-        z += t->obj.T_max * s->R;
-        t->train.lowest = qv__min(t->train.lowest, w->sites->at[site].layer);
-    }
-}
-
-qv_status qv__train_expert(struct qv_expert *e, const qv_model *m,
-                           struct qv_source *src,
+qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_source *src,
                            const struct qv_sequence *const *valid, size_t n_valid,
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err)
@@ -270,34 +234,8 @@ qv_status qv__train_expert(struct qv_expert *e, const qv_model *m,
                         .n_valid = n_valid,
                         .checkpoint = checkpoint,
                         .log = log};
-    defaults(&t.o, false, src);
-    size_t R_sum = 0, R_max = 0, longest = src->longest;
-    for (size_t i = 0; i < e->n_sites; i++) {
-        R_sum += e->site[i].R;
-        R_max = qv__max(R_max, e->site[i].R);
-    }
-    for (size_t i = 0; i < n_valid; i++)
-        longest = qv__max(longest, valid[i]->n);
-    size_t T_max = qv__max(qv__max(longest, t.o.pass_tokens), 1);
-    struct lora_wiring w = {.e = e, .sites = &m->sites};
-    w.map = calloc(m->sites.n, sizeof *w.map);
-    w.z = calloc(m->sites.n, sizeof *w.z);
-    w.z_mem = malloc(qv__max(T_max * R_sum, 1) * sizeof *w.z_mem);
-    qv_status result = QV_OK;
-    if (!w.map || !w.z || !w.z_mem)
-        result = qv_fail(err, QV_ENOMEM, "no memory to train %zu sites", e->n_sites);
-    else
-        result = train(&t, m, e->w, e->n_w, R_max, wire_lora, &w, e->name, err);
-    free(w.map);
-    free(w.z);
-    free(w.z_mem);
-    return result;
-}
-
-static void wire_full(struct trainer *t, void *arg)
-{
-    (void)arg;
-    t->train = (struct qv_trainee){.dw = t->g};
+    const struct qv_objective_of of = {.m = m, .expert = e};
+    return train(&t, &of, e->w, e->n_w, e->name, err);
 }
 
 qv_status qv__train_full(qv_model *m, struct qv_source *src,
@@ -312,6 +250,6 @@ qv_status qv__train_full(qv_model *m, struct qv_source *src,
                         .n_valid = n_valid,
                         .checkpoint = checkpoint,
                         .log = log};
-    defaults(&t.o, true, src);
-    return train(&t, m, m->own, m->n_own, 0, wire_full, NULL, "full", err);
+    const struct qv_objective_of of = {.m = m, .full = true};
+    return train(&t, &of, m->own, m->n_own, "full", err);
 }

@@ -38,8 +38,7 @@ void qv__train_log_end(struct qv_train_log *log);
  * QV_ECANCEL when progress asks to stop (the checkpoint is then current),
  * QV_EFORMAT if the loss is not finite or the checkpoint belongs to another run,
  * QV_ENOMEM, QV_EIO. */
-qv_status qv__train_expert(struct qv_expert *e, const qv_model *m,
-                           struct qv_source *src,
+qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_source *src,
                            const struct qv_sequence *const *valid, size_t n_valid,
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err) QV_MUST_CHECK;

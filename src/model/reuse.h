@@ -1,0 +1,47 @@
+/* reuse.h - the inside of qv_reuse: one bank and a router, or, for the oracle, a
+ * bank of one expert for each task. */
+#ifndef QV_MODEL_REUSE_H
+#define QV_MODEL_REUSE_H
+
+#include <quiver/reuse.h>
+
+#include "base/base.h"
+#include "lora/expert.h"
+#include "route/update.h"
+
+struct qv_reuse {
+    const qv_model *model;
+    struct qv_bank *bank;     // NULL: the base alone, or the oracle
+    struct qv_router *router; // NULL: the bank's only expert
+    enum qv_compose compose;
+    const char **name; // [n] the experts
+    size_t n;
+    struct qv_bank **of;       // [n] for the oracle: each expert's own bank
+    const char *const **tasks; // [n] for the oracle: what each was trained on
+    size_t *n_tasks;           // [n]
+    qv_arena arena;
+};
+
+/* The same from experts in memory (borrowed during the call). `router` NULL
+ * stands for the only expert. tasks [n][n_tasks[n]] is for the oracle and may be
+ * NULL otherwise. */
+struct qv_reuse_from {
+    struct qv_expert *const *experts;
+    size_t n;
+    const char *const *const *tasks;
+    const size_t *n_tasks;
+    const char *router;
+    size_t top_k;
+    float temperature;
+    enum qv_compose compose;
+};
+qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
+                        const struct qv_reuse_from *from, qv_err *err) QV_MUST_CHECK;
+
+/* Room for passes of T_max tokens of a text of `task` (for the oracle; else
+ * ignored). *u is NULL-like (adds nothing) when r is NULL or the base alone.
+ * Fails with QV_ENOTFOUND if the oracle has no expert for the task. */
+qv_status qv__reuse_update(struct qv_update *u, const qv_reuse *r, const char *task,
+                           size_t T_max, qv_err *err) QV_MUST_CHECK;
+
+#endif
