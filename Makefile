@@ -3,7 +3,7 @@
 # make lint       layers, sizes, names, banned calls, headers alone, format
 # make format     rewrite every C file as make lint wants it
 # make fuzz T=safetensors SECONDS=60   look for new inputs with clang's libFuzzer
-# make bench      build the programs of bench/
+# make bench      build the programs of bench/; make tools, those of tools/
 # SAN=address,undefined   build with sanitizers, in a directory of its own
 # SAN=thread      the same, with clang, whose OpenMP the sanitizer understands
 # WERROR=-Werror  B=DIR   refuse warnings; build in DIR
@@ -40,6 +40,7 @@ CLI   := $(wildcard src/cli/*.c)
 SUP   := $(wildcard tests/support/*.c)
 TESTS := $(patsubst %.c,$B/%,$(wildcard tests/unit/*_test.c tests/e2e/*_test.c))
 BENCH := $(patsubst %.c,$B/%,$(wildcard bench/*.c))
+TOOLS := $(patsubst %.c,$B/%,$(wildcard tools/*.c))
 EX    := $(patsubst %.c,$B/%,$(wildcard examples/*.c))
 FUZZ  := $(patsubst %.c,$B/%,$(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 TASKS := $(patsubst %.c,$B/%.o,$(wildcard tasks/*.c))
@@ -83,7 +84,7 @@ $(call obj,$(wildcard tests/*/*.c)): | $B/needs-test
 
 $(TESTS): $B/%: $B/%.o $(call obj,$(SUP)) $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
-$(BENCH) $(EX): $B/%: $B/%.o $B/libquiver.a
+$(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -93,7 +94,7 @@ $B/generate: $(TASKS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 CHECKED = $(if $T,$(filter %/$T_test %/fuzz/$T,$(TESTS) $(FUZZ)),$(TESTS) $(FUZZ))
-check: $(CHECKED) $(if $T,,$(EX) $(BENCH) $B/generate) $(if $(CLI),$B/quiver)
+check: $(CHECKED) $(if $T,,$(EX) $(BENCH) $(TOOLS) $B/generate) $(if $(CLI),$B/quiver)
 	@rm -rf $B/tap
 	@QUIVER=$B/quiver TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
 	    prove -j$J -e tools/tap.sh $(or $(CHECKED),$(error no test is called '$T'))
@@ -117,9 +118,10 @@ $B/tests/fuzz/%.fuzz: $B/tests/fuzz/%.o $B/libquiver.a
 	@$(CC) -fsanitize=fuzzer,address -o $@ $^ $(LDLIBS)
 
 bench: $(BENCH)
+tools: $(TOOLS)
 clean:
 	rm -rf build quiver
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
-.PHONY: all check lint format fuzz bench clean FORCE
+.PHONY: all check lint format fuzz bench tools clean FORCE
 .SECONDARY:
