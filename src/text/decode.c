@@ -19,27 +19,6 @@ static int byte_named(const char *text, size_t n)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static qv_status replace(struct qv__str *out, const struct qv__undo *u, const char *text,
-                         size_t n, qv_err *err)
-{
-    size_t at = 0, copied = 0, begin, end;
-    while (at <= n) {
-        bool found;
-        qv_status result =
-            qv__pattern_find(&found, &begin, &end, &u->pattern, text, n, at, err);
-        if (result)
-            return result;
-        if (!found)
-            break;
-        qv__str_add(out, text + copied, begin - copied);
-        qv__str_add(out, u->text, strlen(u->text));
-        copied = end;
-        at = begin < end ? end : end < n ? end + qv__utf8_len(text + end) : end + 1;
-    }
-    qv__str_add(out, text + copied, n - copied);
-    return QV_OK;
-}
-
 static void strip(struct qv__str *out, const struct qv__undo *u, const char *text, size_t n)
 {
     size_t m = strlen(u->text);
@@ -56,7 +35,7 @@ static qv_status step(struct qv__str *out, const struct qv__undo *u, const char 
     int byte = u->kind == QV__UNDO_BYTE_FALLBACK ? byte_named(text, n) : -1;
     char c = (char)byte;
     if (u->kind == QV__UNDO_REPLACE || (u->kind == QV__UNDO_REPLACE_FIRST && is_first))
-        return replace(out, u, text, n, err);
+        return qv__pattern_replace(out, &u->pattern, u->text, text, n, err);
     if (u->kind == QV__UNDO_BYTES && !is_text)
         qv__bytes_read(out, text, n);
     else if (byte >= 0)

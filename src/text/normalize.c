@@ -95,27 +95,6 @@ static void lower(struct qv__str *out, const char *text, size_t n)
     }
 }
 
-static qv_status replace(struct qv__str *out, const struct qv__norm *r, const char *text,
-                         size_t n, qv_err *err)
-{
-    size_t at = 0, copied = 0, begin, end;
-    while (at <= n) {
-        bool found;
-        qv_status result =
-            qv__pattern_find(&found, &begin, &end, &r->pattern, text, n, at, err);
-        if (result)
-            return result;
-        if (!found)
-            break;
-        qv__str_add(out, text + copied, begin - copied);
-        qv__str_add(out, r->text, strlen(r->text));
-        copied = end;
-        at = begin < end ? end : end < n ? end + qv__utf8_len(text + end) : end + 1;
-    }
-    qv__str_add(out, text + copied, n - copied);
-    return QV_OK;
-}
-
 static void strip(struct qv__str *out, const struct qv__norm *s, const char *text, size_t n)
 {
     size_t begin = 0, end = s->right ? 0 : n;
@@ -225,7 +204,8 @@ qv_status qv__normalize(const struct qv__norm *norm, size_t n, struct qv__str *t
             qv__str_add(scratch, text->bytes, text->size);
             break;
         case QV__NORM_REPLACE:
-            result = replace(scratch, s, text->bytes, text->size, err);
+            result = qv__pattern_replace(scratch, &s->pattern, s->text, text->bytes,
+                                         text->size, err);
             break;
         case QV__NORM_STRIP:
             strip(scratch, s, text->bytes, text->size);

@@ -5,7 +5,7 @@
  * reads as sets within brackets PCRE2 would read as something else, so that is refused.
  */
 #include "text/pattern.h"
-#include "text/pieces.h"
+#include "text/utf8.h"
 
 #include <string.h>
 
@@ -112,5 +112,26 @@ qv_status qv__pattern_find(bool *found, size_t *begin, size_t *end,
         *found = true;
         break;
     }
+    return QV_OK;
+}
+
+qv_status qv__pattern_replace(struct qv__str *out, const struct qv__pattern *p,
+                              const char *to, const char *text, size_t n, qv_err *err)
+{
+    size_t at = 0, copied = 0, begin, end;
+    while (at <= n) {
+        bool found;
+        qv_status result = qv__pattern_find(&found, &begin, &end, p, text, n, at, err);
+        if (result)
+            return result;
+        if (!found)
+            break;
+        qv__str_add(out, text + copied, begin - copied);
+        qv__str_add(out, to, strlen(to));
+        copied = end;
+        // After an empty match the search goes on a character later.
+        at = begin < end ? end : end < n ? end + qv__utf8_len(text + end) : end + 1;
+    }
+    qv__str_add(out, text + copied, n - copied);
     return QV_OK;
 }

@@ -3,8 +3,8 @@
 #ifndef QV_TEXT_PATTERN_H
 #define QV_TEXT_PATTERN_H
 
-#include "base/arena.h"
 #include "base/regex.h"
+#include "text/pieces.h"
 
 struct qv__pattern {
     const char *literal; // borrowed from the tokenizer's arena; NULL for a regex
@@ -24,5 +24,10 @@ void qv__pattern_end(struct qv__pattern *p);
 qv_status qv__pattern_find(bool *found, size_t *begin, size_t *end,
                            const struct qv__pattern *p, const char *text, size_t size,
                            size_t at, qv_err *err) QV_MUST_CHECK;
+
+/* Adds to `out` text[0..n) with every match replaced by `to`. */
+qv_status qv__pattern_replace(struct qv__str *out, const struct qv__pattern *p,
+                              const char *to, const char *text, size_t n,
+                              qv_err *err) QV_MUST_CHECK;
 
 #endif

@@ -12,44 +12,26 @@ static bool starts_with(const char *text, size_t n, const char *prefix)
     return n >= m && !memcmp(text, prefix, m);
 }
 
-static qv_status replace(struct qv__pieces *out, const struct qv__cut *c, const char *text,
-                         size_t n, qv_err *err)
-{
-    size_t start = out->text.size, at = 0, begin, end;
-    for (bool found;; at = end) {
-        qv_status result =
-            qv__pattern_find(&found, &begin, &end, &c->pattern, text, n, at, err);
-        if (result)
-            return result;
-        qv__str_add(&out->text, text + at, (found ? begin : n) - at);
-        if (!found)
-            break;
-        qv__str_add(&out->text, c->text, strlen(c->text));
-    }
-    if (!out->text.failed)
-        qv__pieces_add(out, start, out->text.size - start);
-    return QV_OK;
-}
-
 /* The steps that write a new text: one piece of `in` becomes one of `out`. */
 static qv_status rewrite(struct qv__pieces *out, const struct qv__pieces *in, size_t i,
                          const struct qv__cut *c, struct qv__place place, qv_err *err)
 {
     const char *text = qv__piece(in, i);
     size_t n = in->span[i].n, start = out->text.size;
-    if (c->kind == QV__CUT_REPLACE)
-        return replace(out, c, text, n, err);
-    if (c->kind == QV__CUT_BYTES) {
+    bool prefixes = c->first_only ? place.is_first && i == 0 : !(place.goes_on && i == 0);
+    qv_status result = QV_OK;
+    if (c->kind == QV__CUT_REPLACE) {
+        result = qv__pattern_replace(&out->text, &c->pattern, c->text, text, n, err);
+    } else if (c->kind == QV__CUT_BYTES) {
         qv__bytes_write(&out->text, text, n);
     } else {
-        bool here = c->first_only ? place.is_first && i == 0 : !(place.goes_on && i == 0);
-        if (here && !starts_with(text, n, c->text))
+        if (prefixes && !starts_with(text, n, c->text))
             qv__str_add(&out->text, c->text, strlen(c->text));
         qv__str_add(&out->text, text, n);
     }
     if (!out->text.failed)
         qv__pieces_add(out, start, out->text.size - start);
-    return QV_OK;
+    return result;
 }
 
 /* A piece being put together from matches and what lies between them. */
