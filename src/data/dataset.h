@@ -94,12 +94,12 @@ struct qv_sequence {
  * space with the word after it, a space that ends the prompt moves to the
  * target; if then neither the prompt ends nor the target begins with a space or
  * newline, the target gets a space. (An empty prompt or target gets none.) The
- * two are tokenised as one text; the target's share is as many tokens as it has
- * alone. BOS comes first if the tokenizer adds it, EOS last. Longer than
- * `max_tokens`, the prompt is cut on the left; a target that does not fit alone
- * is cut on the right. At least the first id belongs to the prompt: nothing
- * predicts it. ids in `a`. Fails with QV_ELIMIT if max_tokens < 2 and with
- * QV_EUNSUPPORTED if the tokenizer has no EOS. */
+ * two are tokenised as one text; the target's share is what follows the tokens
+ * that the prompt has alone. BOS comes first if the tokenizer adds it, EOS last. Longer
+ * than `max_tokens`, the prompt is cut on the left; a target that does not fit alone is cut
+ * on the right. At least the first id belongs to the prompt: nothing predicts it. ids in
+ * `a`. Fails with QV_ELIMIT if max_tokens < 2 and with QV_EUNSUPPORTED if the tokenizer has
+ * no EOS. */
 qv_status qv__sequence_make(struct qv_sequence *out, qv_arena *a, const qv_tokenizer *tok,
                             const char *prompt, const char *target, size_t max_tokens,
                             qv_err *err) QV_MUST_CHECK;

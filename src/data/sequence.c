@@ -1,7 +1,11 @@
 /* sequence.c - a prompt and a target as one list of token ids; see dataset.h.
  *
- * The rules look odd because they repeat those the paper's experts were trained
- * with: an expert sees the same tokens here as there.
+ * The rules about spaces look odd because they repeat those the paper's experts
+ * were trained with: an expert sees the same tokens here as there. One thing is
+ * not repeated. The paper's code takes as many tokens from the end as the target
+ * has alone, which is one too many where a tokenizer puts a space before every
+ * text (SentencePiece): the prompt's last token then counts as target. Here the
+ * target is what follows the tokens that the prompt has alone.
  */
 #include "data/dataset.h"
 
@@ -66,6 +70,25 @@ static const int *lay_out(size_t *n_out, qv_arena *a, const qv_tokenizer *tok,
     return out;
 }
 
+/* How many tokens of the whole text are the prompt's: those that it has alone. A
+ * token that reaches over the border, or that only a text's start has, is not. */
+static qv_status shared_with_prompt(size_t *n_shared, const qv_tokenizer *tok,
+                                    const char *text, size_t n_bytes, const int *ids,
+                                    size_t n, qv_err *err)
+{
+    int *alone;
+    size_t n_alone;
+    qv_status result =
+        qv_tokenizer_encode(tok, text, n_bytes, false, &alone, &n_alone, err);
+    if (result)
+        return result;
+    *n_shared = 0;
+    while (*n_shared < qv__min(n, n_alone) && ids[*n_shared] == alone[*n_shared])
+        ++*n_shared;
+    free(alone);
+    return QV_OK;
+}
+
 qv_status qv__sequence_make(struct qv_sequence *out, qv_arena *a, const qv_tokenizer *tok,
                             const char *prompt, const char *target, size_t max_tokens,
                             qv_err *err)
@@ -87,16 +110,18 @@ qv_status qv__sequence_make(struct qv_sequence *out, qv_arena *a, const qv_token
                                moved || added ? " " : "", target);
 
     int *ids = NULL;
-    size_t n, n_target;
-    result = count_tokens(&n_target, tok, text + n_bytes, err);
+    size_t n, n_shared;
+    result = qv_tokenizer_encode(tok, text, strlen(text), false, &ids, &n, err);
     if (!result)
-        result = qv_tokenizer_encode(tok, text, strlen(text), false, &ids, &n, err);
-    if (result)
+        result = shared_with_prompt(&n_shared, tok, text, n_bytes, ids, n, err);
+    if (result) {
+        free(ids);
         return result;
+    }
 
+    size_t n_target = n - n_shared;
     bool starts = qv_tokenizer_adds_bos(tok) && qv_tokenizer_bos(tok) >= 0;
     size_t fits = max_tokens - (size_t)starts;
-    n_target = qv__min(n_target, n);
     *out = (struct qv_sequence){0};
     if (n_target + 1 <= fits) {
         out->ids = lay_out(&out->n, a, tok, ids, n, true, max_tokens);

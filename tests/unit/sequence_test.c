@@ -1,6 +1,7 @@
 /* Joining a prompt and a target, with a toy tokenizer defined here: a token is a
  * word, with the one space before it if the tokenizer merges spaces; any other
- * space or newline is a token of its own. Ids are indices into `seen`.
+ * space or newline is a token of its own. Like SentencePiece, it may put a space
+ * before every text. Ids are indices into `seen`.
  */
 #include "data/dataset.h"
 #include "support/near.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 struct qv_tokenizer {
-    bool merges, adds_bos, no_eos;
+    bool merges, prefixes, adds_bos, no_eos;
 };
 
 enum { BOS, EOS, WORDS }; // then the words, in order of first sight
@@ -33,17 +34,21 @@ qv_status qv_tokenizer_encode(const qv_tokenizer *tok, const char *text, size_t 
 {
     (void)err;
     assert_false(parse_special);
+    char spaced[256] = " ";
+    assert_true(size + 2 < sizeof spaced);
+    memcpy(spaced + (tok->prefixes && size), text, size);
+    size += tok->prefixes && size;
     *ids = malloc((size + 1) * sizeof **ids);
     assert_non_null(*ids);
     *n = 0;
     for (size_t at = 0, end; at < size; at = end) {
-        bool joins =
-            tok->merges && text[at] == ' ' && at + 1 < size && !strchr(" \n", text[at + 1]);
+        bool joins = tok->merges && spaced[at] == ' ' && at + 1 < size &&
+                     !strchr(" \n", spaced[at + 1]);
         end = at + 1;
-        if (joins || !strchr(" \n", text[at]))
-            while (end < size && !strchr(" \n", text[end]))
+        if (joins || !strchr(" \n", spaced[at]))
+            while (end < size && !strchr(" \n", spaced[end]))
                 end++;
-        (*ids)[(*n)++] = id_of(text + at, end - at);
+        (*ids)[(*n)++] = id_of(spaced + at, end - at);
     }
     return QV_OK;
 }
@@ -65,7 +70,8 @@ bool qv_tokenizer_adds_bos(const qv_tokenizer *tok)
 }
 
 static const qv_tokenizer merging = {.merges = true}, apart = {.merges = false},
-                          begun = {.merges = true, .adds_bos = true};
+                          begun = {.merges = true, .adds_bos = true},
+                          pieces = {.merges = true, .prefixes = true, .adds_bos = true};
 
 /* The sequence as text: '|' before each token, '>' where the target starts. */
 static const char *shown(const struct qv_sequence *s)
@@ -104,6 +110,15 @@ static void one_space_is_put_between_unless_white_space_is_there(void **state)
     expect(&merging, "abc", "", 100, "|abc>$");
     expect(&apart, "abc ", "d", 100, "|abc| >d|$");
     expect(&apart, "abc", "d", 100, "|abc> |d|$");
+}
+
+static void a_space_before_every_text_makes_no_prompt_token_a_target(void **state)
+{
+    (void)state; // alone, the target " d" is the two tokens " " and " d"
+    expect(&pieces, "abc", "d", 100, "|^| abc> d|$");
+    expect(&pieces, "abc ", "d", 100, "|^| abc> d|$");
+    expect(&pieces, "a b\n", "d e", 100, "|^| a| b|\n>d| e|$");
+    expect(&pieces, "a b c", "d e", 4, "|^> d| e|$");
 }
 
 static void a_moved_space_moves_even_before_another_and_before_nothing(void **state)
@@ -199,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_space_is_put_between_unless_white_space_is_there),
+        cmocka_unit_test(a_space_before_every_text_makes_no_prompt_token_a_target),
         cmocka_unit_test(a_moved_space_moves_even_before_another_and_before_nothing),
         cmocka_unit_test(an_empty_prompt_adds_nothing_and_the_first_token_has_no_loss),
         cmocka_unit_test(too_long_a_prompt_is_cut_on_the_left),
