@@ -59,7 +59,7 @@ static void apply_dense(const struct qv_update *u, const struct qv_bank_site *s,
 
 void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x, size_t T)
 {
-    if (!u)
+    if (!u || !u->bank)
         return;
     qv_check(T <= u->T_max && site < u->bank->n_sites);
     const struct qv_bank_site *s = &u->bank->site[site];

@@ -35,8 +35,8 @@ qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
                           size_t T_max, qv_err *err) QV_MUST_CHECK;
 void qv__update_end(struct qv_update *u);
 
-/* y [T, D_out] += the update of x [T, D_in] at `site`. A NULL update adds
- * nothing. T <= T_max. */
+/* y [T, D_out] += the update of x [T, D_in] at `site`. A NULL or
+ * all-zero update adds nothing. T <= T_max. */
 void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x, size_t T);
 
 #endif

@@ -1,0 +1,53 @@
+/* eval.h - how well a model, with what is reused, does on tasks. */
+#ifndef QUIVER_EVAL_H
+#define QUIVER_EVAL_H
+
+#include <quiver/base.h>
+#include <quiver/model.h>
+#include <quiver/reuse.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The scores of one task: 0 to 1 for "rougeL", "exact" and "choice"; natural
+ * logarithms a token, at most 0, for "loglik". */
+typedef struct qv_task_result {
+    const char *name, *metric;
+    size_t n;
+    double mean;
+    const double *score; // [n] of each example, in file order
+} qv_task_result;
+
+typedef struct qv_eval_result qv_eval_result;
+
+/* All-zero means default. */
+typedef struct qv_eval_opts {
+    const char *metric; // where no suite names one ("rougeL")
+    const char *split;  // test, valid, train or all, likewise ("test" of what a
+                        // build may have trained on is unseen; default: all)
+    size_t limit;       // examples a task (all)
+    size_t max_tokens;  // of an answer (32)
+    size_t pass_tokens; // tokens in one pass (1024)
+    qv_progress progress;
+} qv_eval_opts;
+
+/* Score the suite file, or the task files and directories, paths[0..n), with
+ * `reuse` (NULL: the base alone). Deterministic: greedy, in a fixed order. The
+ * caller owns *out. Fails as reading does, with QV_ENOTFOUND if the oracle knows
+ * no expert of a task, and QV_ECANCEL. */
+qv_status qv_eval(qv_eval_result **out, const qv_model *model, const qv_reuse *reuse,
+                  const char *const *paths, size_t n, const qv_eval_opts *opts,
+                  qv_err *err) QV_MUST_CHECK;
+void qv_eval_free(qv_eval_result *r);
+
+size_t qv_eval_tasks(const qv_eval_result *r);
+const qv_task_result *qv_eval_task(const qv_eval_result *r, size_t i); // borrowed
+
+/* The mean over tasks of the tasks' means. */
+double qv_eval_mean(const qv_eval_result *r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
