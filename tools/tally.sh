@@ -10,7 +10,7 @@ for dir in "$@"; do
         [ -e "$tap" ] || continue
         awk -v name="$dir" '
             /^1\.\.[0-9]+/     { planned += substr($1, 4) }
-            /^ok .*# *[Ss]kip/ { skipped++; next }
+            /^ok .*# *[Ss][Kk][Ii][Pp]/ { skipped++; next }
             /^ok( |$)/         { passed++ }
             /^not ok( |$)/     { failed++ }
             /^# exit [1-9]/    { died = 1 }
