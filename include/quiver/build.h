@@ -30,7 +30,8 @@ typedef struct qv_build_opts {
  * QV_ECANCEL when progress asks to stop, and as reading, training and the
  * library do. */
 qv_status qv_build(const qv_model *model, const char *const *paths, size_t n,
-                   const char *library, const qv_build_opts *opts, qv_err *err) QV_MUST_CHECK;
+                   const char *library, const qv_build_opts *opts,
+                   qv_err *err) QV_MUST_CHECK;
 
 /* Train one expert on task files as `quiver train` does, and write it to the
  * directory `out` as a PEFT adapter. A checkpoint stands beside it, in

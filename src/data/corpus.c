@@ -43,7 +43,8 @@ static qv_status split(struct documents *d, const struct qv_map *map, const char
 {
     const char *dot = strrchr(path, '.');
     if (!dot || strcmp(dot, ".jsonl") != 0)
-        return add(d, (struct document){.bytes = map->bytes, .size = map->size, .path = path},
+        return add(d,
+                   (struct document){.bytes = map->bytes, .size = map->size, .path = path},
                    err);
     size_t line = 1;
     for (const char *at = map->bytes, *end = at + map->size; at < end; line++) {
@@ -102,16 +103,16 @@ static qv_status encode_all(struct documents *d, const qv_tokenizer *tok, qv_err
     return result;
 }
 
-static qv_status join(struct qv_corpus *c, const struct documents *d, int eos, size_t window,
-                      qv_err *err)
+static qv_status join(struct qv_corpus *c, const struct documents *d, int eos,
+                      size_t window, qv_err *err)
 {
     size_t n = d->n;
     for (size_t i = 0; i < d->n; i++)
         n += d->at[i].n;
     c->n_windows = n > window ? (n - 1) / window : 0;
     if (!c->n_windows)
-        return qv_fail(err, QV_EFORMAT, "%zu tokens of text are less than one window of %zu",
-                       n, window);
+        return qv_fail(err, QV_EFORMAT,
+                       "%zu tokens of text are less than one window of %zu", n, window);
     c->token = malloc(n * sizeof *c->token);
     c->at = calloc(c->n_windows, sizeof *c->at);
     if (!c->token || !c->at)
@@ -138,7 +139,8 @@ qv_status qv__corpus_read(struct qv_corpus **out, const char *const *paths, size
     *out = NULL;
     int eos = qv_tokenizer_eos(tok);
     if (eos < 0)
-        return qv_fail(err, QV_EUNSUPPORTED, "the tokenizer has no EOS to end documents with");
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "the tokenizer has no EOS to end documents with");
     struct documents d = {0};
     struct qv_corpus *c = calloc(1, sizeof *c);
     struct qv_map *map = calloc(qv__max(n_paths, 1), sizeof *map);

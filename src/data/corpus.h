@@ -14,8 +14,8 @@
 struct qv_corpus {
     int *token; // [n]
     size_t n, n_documents, n_bytes;
-    char hash[65];           // of the tokens
-    struct qv_sequence *at;  // [n_windows], n = window + 1
+    char hash[65];          // of the tokens
+    struct qv_sequence *at; // [n_windows], n = window + 1
     size_t n_windows;
 };
 

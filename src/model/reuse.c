@@ -18,7 +18,8 @@ static qv_status fold(struct qv_bank **out, const qv_reuse *r,
         return qv_fail(err, QV_ENOMEM, "no memory for the weights of %zu experts", from->n);
     struct qv_expert *one = NULL;
     ops->weigh(w, from->n, own);
-    qv_status result = qv__fold(&one, ops->name, from->experts, w, from->n, from->compose, err);
+    qv_status result =
+        qv__fold(&one, ops->name, from->experts, w, from->n, from->compose, err);
     if (!result)
         result = qv__bank_new(out, &r->model->sites, &one, 1, err);
     qv__expert_free(one);
@@ -64,8 +65,8 @@ static qv_status bind(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err
     return result ? result : ops->open(&r->router, r->bank, &opts, err);
 }
 
-qv_status qv__reuse_new(qv_reuse **out, const qv_model *model, const struct qv_reuse_from *from,
-                        qv_err *err)
+qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
+                        const struct qv_reuse_from *from, qv_err *err)
 {
     *out = NULL;
     qv_reuse *r = calloc(1, sizeof *r);
@@ -106,8 +107,7 @@ static qv_status read_experts(struct reading *d, const qv_model *m, const qv_sna
         const qv_expert_info *info = qv_snapshot_info(snap, i);
         if (only && strcmp(only, info->name) != 0)
             continue;
-        qv_status result =
-            qv__snapshot_read(&d->experts[d->n], snap, i, &m->sites, err);
+        qv_status result = qv__snapshot_read(&d->experts[d->n], snap, i, &m->sites, err);
         if (result)
             return qv_wrap(err, result, "expert '%s': ", info->name);
         d->tasks[d->n] = info->meta.task;
@@ -161,7 +161,8 @@ qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_op
     if (o.adapter && o.library)
         return qv_fail(err, QV_EFORMAT, "an adapter and a library: choose one");
     if (o.library && !o.router == !o.expert)
-        return qv_fail(err, QV_EFORMAT, "a library needs a router or an expert, one of them");
+        return qv_fail(err, QV_EFORMAT,
+                       "a library needs a router or an expert, one of them");
     if (!o.library && (o.router || o.expert))
         return qv_fail(err, QV_EFORMAT, "a router or an expert needs a library");
     if (o.library)

@@ -1,0 +1,76 @@
+/* mbc.c - model-based clustering: learn a little apart, group by what was learnt,
+ * learn the rest together.
+ *
+ * (1) One expert a task for the first part of the steps (40%), all from one
+ * start. (2) Cluster them by their weights (cluster/cluster.h). (3) One fresh
+ * expert a cluster on the union of its tasks, for the rest of the steps. The
+ * experts of the first part stay in .build/first, a library like any other.
+ */
+#include "base/file.h"
+#include "build/build.h"
+#include "cluster/cluster.h"
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static qv_status open_first(qv_library **out, struct qv_builder *b, qv_err *err)
+{
+    const char *dir = qv__arena_fmt(&b->arena, "%s/first", b->work);
+    qv_err quiet;
+    qv_status result = qv_library_open(out, dir, &quiet);
+    if (result == QV_ENOTFOUND)
+        return qv_library_create(out, dir, qv_library_facts(b->lib), err);
+    return result ? qv_fail(err, result, "%s", quiet.msg) : QV_OK;
+}
+
+/* label[i] is the cluster of task i. */
+static qv_status cluster(int *label, struct qv_builder *b, qv_library *first, size_t K,
+                         qv_err *err)
+{
+    struct qv_expert **e = qv_new_n(&b->arena, struct qv_expert *, b->n_tasks);
+    float *sim = malloc(b->n_tasks * b->n_tasks * sizeof *sim);
+    struct qv_similarity_opts opts = {.kind = QV_SIM_MBC};
+    if (b->o->similarity && strcmp(b->o->similarity, "gauge") == 0)
+        opts.kind = QV_SIM_GAUGE;
+    qv_status result =
+        sim ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory to compare %zu tasks", b->n_tasks);
+    for (size_t i = 0; !result && i < b->n_tasks; i++)
+        result = qv__library_read(&e[i], first, b->task[i]->name, &b->m->sites, err);
+    if (!result)
+        result = qv__similarity(sim, e, b->n_tasks, &opts, err);
+    if (!result)
+        result = qv__kmeans(label, NULL, sim, b->n_tasks, b->n_tasks, K, 10,
+                            b->o->train.seed, err);
+    for (size_t i = 0; i < b->n_tasks; i++)
+        qv__expert_free(e[i]);
+    free(sim);
+    return result;
+}
+
+static qv_status build(struct qv_builder *b, qv_err *err)
+{
+    const char *s = b->o->similarity;
+    if (s && strcmp(s, "mbc") != 0 && strcmp(s, "gauge") != 0)
+        return qv_fail(err, QV_ENOTFOUND, "no similarity is named '%s' (mbc and gauge are)",
+                       s);
+    float part = b->o->first_part > 0 ? b->o->first_part : 0.4f;
+    if (part >= 1)
+        return qv_fail(err, QV_ELIMIT, "a first part of %g leaves nothing for the second",
+                       (double)part);
+    size_t K = qv__min(b->o->clusters ? b->o->clusters : 10, b->n_tasks);
+    int *label = qv_new_n(&b->arena, int, b->n_tasks);
+    b->n_planned = b->n_tasks + K;
+    qv_library *first = NULL;
+    qv_status result = open_first(&first, b, err);
+    if (!result)
+        result = qv__build_each(b, first, part, err);
+    if (!result)
+        result = cluster(label, b, first, K, err);
+    if (!result)
+        result = qv__build_labelled(b, "mbc", label, K, 1 - part, err);
+    qv_library_close(first);
+    return result;
+}
+
+const struct qv_method qv__mbc = {"mbc", "one expert a cluster of tasks", build};
