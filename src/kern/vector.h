@@ -17,8 +17,8 @@ static inline float fast_exp(float x)
 {
     x = x < -87.0f ? -87.0f : x;
     x = x > 88.0f ? 88.0f : x;
-    const float magic = 0x1.8p23f; // adding it rounds to an integer
-    float n = (x * 1.44269504f + magic) - magic;
+    const float magic = 0x1.8p23f; // adding it leaves n in the last bits
+    float shifted = x * 1.44269504f + magic, n = shifted - magic;
     float r = x - n * 0.693359375f + n * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * r + 1.3981999507e-3f;
@@ -27,7 +27,9 @@ static inline float fast_exp(float x)
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1;
-    int32_t bits = ((int32_t)n + 127) * (1 << 23);
+    uint32_t bits; // unsigned: with x = NaN they mean nothing, and may overflow
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits - 0x4b400000 + 127) << 23;
     float two_n;
     memcpy(&two_n, &bits, sizeof two_n);
     return p * two_n;
