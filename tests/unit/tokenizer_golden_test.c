@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "support/near.h"
+#include "support/scratch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,10 +65,7 @@ static void check_golden(const char *name, const char *path)
 
 static void check_shared(const char *name, const char *path)
 {
-    if (!qv__is_file(path)) {
-        print_message("skipped: %s is absent\n", path);
-        skip();
-    }
+    need(path);
     check_golden(name, path);
 }
 
@@ -126,6 +123,44 @@ static void stories260K_agrees(void **state)
     check_shared("stories260K", "../shared/data/models/stories260K/tok512.model");
 }
 
+/* llama.cpp's vectors: texts between lines __ggml_vocab_test__, ids line by line. */
+static void gpt2_agrees_with_llama_cpp(void **state)
+{
+    static const char mark[] = "\n__ggml_vocab_test__\n";
+    const char *dir = "../shared/data/tokenizers/llama.cpp/ggml-vocab-gpt-2.gguf";
+    char path[128];
+    snprintf(path, sizeof path, "%s.inp", dir);
+    need(path);
+    (void)state;
+    qv_arena a = {0};
+    qv_tokenizer *tok;
+    qv_err err;
+    char *texts, *lines;
+    size_t size, n_texts = 0;
+    assert_works(qv__read_file(&texts, &size, &a, path, 1 << 20, &err), &err);
+    snprintf(path, sizeof path, "%s.out", dir);
+    assert_works(qv__read_file(&lines, &size, &a, path, 1 << 20, &err), &err);
+    assert_works(
+        qv_tokenizer_open(&tok, "../shared/data/tokenizers/gpt2/tokenizer.json", &err),
+        &err);
+    for (char *end; (end = strstr(texts, mark)); texts = end + sizeof mark - 1, n_texts++) {
+        int *ids;
+        size_t n;
+        assert_works(
+            qv_tokenizer_encode(tok, texts, (size_t)(end - texts), false, &ids, &n, &err),
+            &err);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(strtol(lines, &lines, 10), ids[i]);
+        while (*lines == ' ')
+            lines++;
+        assert_true(*lines++ == '\n');
+        free(ids);
+    }
+    assert_true(n_texts > 40);
+    qv_tokenizer_close(tok);
+    qv__arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +170,7 @@ int main(void)
         cmocka_unit_test(a_sentencepiece_tokenizer_as_json_agrees),
         cmocka_unit_test(a_sentencepiece_model_agrees),
         cmocka_unit_test(gpt2_agrees),
+        cmocka_unit_test(gpt2_agrees_with_llama_cpp),
         cmocka_unit_test(phi_agrees),
         cmocka_unit_test(mistral_agrees),
         cmocka_unit_test(stories260K_agrees),
