@@ -18,6 +18,19 @@ struct qv_adamw_step {
     float scale;      // multiplies the gradient first (clipping)
 };
 
+/* 32 well-mixed bits of (seed, i): two rounds of MurmurHash3's finaliser, one for
+ * each half of the seed. 32 bits wide, so that a vector unit can do it. */
+static inline uint32_t qv__drop_bits(uint64_t seed, uint32_t i)
+{
+    uint32_t h = i * 0x9e3779b1u ^ (uint32_t)seed;
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    h = h ^ h >> 16 ^ (uint32_t)(seed >> 32);
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return h ^ h >> 16;
+}
+
 struct qv_kern {
     const char *name;
 
@@ -48,6 +61,12 @@ struct qv_kern {
 
     /* h[i] = x[i] rounded to bfloat16, ties to even */
     void (*to_bf16)(uint16_t *h, const float *x, size_t n);
+
+    /* Dropout: y[i] (+= if add) x[i] / (1 - rate), or 0 where element i is dropped,
+     * which it is with probability rate = threshold / 2^32 as a function of
+     * (seed, i) alone, i counted from `from`. */
+    void (*drop)(float *y, const float *x, size_t n, size_t from, uint64_t seed,
+                 uint32_t threshold, int add);
 
     void (*adamw)(float *p, const float *g, float *m, float *v, size_t n,
                   const struct qv_adamw_step *s);

@@ -85,6 +85,17 @@ static void to_bf16(uint16_t *h, const float *x, size_t n)
     }
 }
 
+static void drop(float *y, const float *x, size_t n, size_t from, uint64_t seed,
+                 uint32_t threshold, int add)
+{
+    const float keep = 1 / (1 - (float)threshold * 0x1p-32f);
+    for (size_t i = 0; i < n; i++) {
+        float kept =
+            qv__drop_bits(seed, (uint32_t)(from + i)) < threshold ? 0 : x[i] * keep;
+        y[i] = add ? y[i] + kept : kept;
+    }
+}
+
 static void adamw(float *p, const float *g, float *m, float *v, size_t n,
                   const struct qv_adamw_step *s)
 {
@@ -108,5 +119,6 @@ const struct qv_kern qv__kern_ref = {
     .swiglu = swiglu,
     .swiglu_back = swiglu_back,
     .to_bf16 = to_bf16,
+    .drop = drop,
     .adamw = adamw,
 };

@@ -125,6 +125,25 @@ static void to_bf16(uint16_t *h, const float *x, size_t n)
     }
 }
 
+static void drop(float *y, const float *x, size_t n, size_t from, uint64_t seed,
+                 uint32_t threshold, int add)
+{
+    const float keep = 1 / (1 - (float)threshold * 0x1p-32f);
+    if (add) {
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            uint32_t h = qv__drop_bits(seed, (uint32_t)(from + i));
+            y[i] += h < threshold ? 0 : x[i] * keep;
+        }
+    } else {
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            uint32_t h = qv__drop_bits(seed, (uint32_t)(from + i));
+            y[i] = h < threshold ? 0 : x[i] * keep;
+        }
+    }
+}
+
 static void adamw(float *p, const float *g, float *m, float *v, size_t n,
                   const struct qv_adamw_step *s)
 {
@@ -143,5 +162,5 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
     {                                                                                      \
         .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                       \
         .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,      \
-        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .adamw = adamw                     \
+        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .drop = drop, .adamw = adamw       \
     }

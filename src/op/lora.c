@@ -4,18 +4,18 @@
  * drop multiplies by the same mask both times.
  */
 #include "op/lora.h"
-#include "base/rng.h"
+#include "kern/kern.h"
 #include "op/gemm.h"
 
-/* y[i] = x[i] kept and scaled up, or 0; with `add`, added to y[i]. */
+/* y = x with some elements 0 and the others scaled up; with `add`, added to y. */
 static void mask(float *y, const float *x, size_t n, struct qv_dropout drop, bool add)
 {
-    const float keep = 1 / (1 - drop.rate);
-#pragma omp parallel for schedule(static) if (n > 1 << 13)
-    for (size_t i = 0; i < n; i++) {
-        float kept = qv__uniform(drop.seed, i) < drop.rate ? 0 : x[i] * keep;
-        y[i] = add ? y[i] + kept : kept;
-    }
+    const struct qv_kern *k = qv__kern();
+    const size_t step = 1 << 13;
+    const uint32_t threshold = (uint32_t)(drop.rate * 0x1p32f);
+#pragma omp parallel for schedule(static) if (n > step)
+    for (size_t i = 0; i < n; i += step)
+        k->drop(y + i, x + i, qv__min(step, n - i), i, drop.seed, threshold, add);
 }
 
 void qv__lora(float *y, float *z, const float *x, const struct qv_lora_map *m, size_t T,
