@@ -24,7 +24,6 @@ typedef struct qv_train_opts {
     size_t batch;       // sequences a step (16)
     size_t epochs;      // (5)
     size_t steps;       // instead of epochs
-    size_t stop_after;  // steps of the schedule to do now (all): MBC's first part
     size_t max_tokens;  // of a sequence; longer prompts are cut (the context)
     size_t pass_tokens; // packed into one thread's pass (1024)
     size_t valid_every; // steps between validations (once an epoch)

@@ -62,8 +62,6 @@ static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
     o->batch = src->batch;
     o->epochs = o->epochs ? o->epochs : 5;
     o->steps = o->steps ? o->steps : o->epochs * src->steps_per_epoch;
-    if (!o->stop_after || o->stop_after > o->steps)
-        o->stop_after = o->steps;
     o->pass_tokens = o->pass_tokens ? o->pass_tokens : 1024;
     o->valid_every = o->valid_every ? o->valid_every : src->steps_per_epoch;
     o->save_every = o->save_every ? o->save_every : 60;
@@ -129,7 +127,7 @@ static qv_status step(struct trainer *t, qv_err *err)
     for (size_t i = 0; i < n; i++)
         st->tokens += t->batch[i]->n;
     st->loss[st->step++] = (float)loss;
-    if (t->n_valid && (st->step % o->valid_every == 0 || st->step == o->stop_after))
+    if (t->n_valid && (st->step % o->valid_every == 0 || st->step == o->steps))
         return validate(t, err);
     return QV_OK;
 }
@@ -147,14 +145,14 @@ static bool report(const struct trainer *t, const char *what, double seconds)
     snprintf(note, sizeof note, "loss %.3f, %.0f tokens/s", (double)recent,
              (double)(st->tokens - st->tokens_before) / fmax(seconds, 1e-3));
     return t->o.progress.fn(t->o.progress.arg, what, (double)st->step,
-                            (double)t->o.stop_after, note);
+                            (double)t->o.steps, note);
 }
 
 static qv_status run(struct trainer *t, const char *what, qv_err *err)
 {
     double begin = now(), saved = begin, told = 0;
     qv_status result = QV_OK;
-    while (!result && t->st.step < t->o.stop_after) {
+    while (!result && t->st.step < t->o.steps) {
         result = step(t, err);
         double at = now();
         bool stop = false;
@@ -169,7 +167,7 @@ static qv_status run(struct trainer *t, const char *what, qv_err *err)
         }
         if (!result && stop)
             result = qv_fail(err, QV_ECANCEL, "stopped after %zu of %zu steps", t->st.step,
-                             t->o.stop_after);
+                             t->o.steps);
     }
     t->log->seconds = now() - begin;
     return result;
