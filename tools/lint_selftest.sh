@@ -98,7 +98,7 @@ catches names 'does not open with'
 write include/quiver/a.h <<< $'/* a.h - a. */\nint qv__a(int x);'
 catches names 'qv__ in a public header'
 
-for line in 'TO'DO '/ho''me/me/x' '<<<<''<<< theirs' 'int x; ' $'\tint x;'; do
+for line in 'TO'DO '/ho''me/ann/x' '<<<<''<<< theirs' 'int x; ' $'\tint x;'; do
     write src/op/c.c <<< "$line"
     catches words 'src/op/c.c:1:'
 done

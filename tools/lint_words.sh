@@ -28,7 +28,7 @@ code='\.(c|h|sh|awk|js|css|html|py)$|^run$|Makefile$'
 prose='\.(c|h|sh|awk|js|css|html|py|md|yml)$|^run$|Makefile$'
 
 find_text 'a note to ourselves: do it, or open an issue' "$prose" '(^|[^A-Za-z])(TODO|FIXME|XXX|HACK)([^A-Za-z]|$)'
-find_text "a path of somebody's machine" "$prose" '(^|[^A-Za-z0-9_.-])/(root|home|work|Users|mnt)/[A-Za-z.]'
+find_text "a path of somebody's machine" "$prose" '(^|[^A-Za-z0-9_.-])/((root|work|Users|mnt)/[A-Za-z.]|home/([a-ln-z]|m[^e]))'
 find_text 'a conflict marker' "$prose" '^(<<<<<<<|>>>>>>>|=======$)'
 find_text 'blanks at the end of the line' "$code" '[ 	]+$'
 find_text 'a tab' '\.(c|h|sh|py|js|css)$' '	'
