@@ -58,6 +58,8 @@ static qv_status rotation(struct qv_config *c, const json_t *o, qv_err *err)
         const json_t *rope = json_object_get(o, places[i]);
         if (!rope || json_is_null(rope))
             continue;
+        if (!json_is_object(rope))
+            return qv_fail(err, QV_EFORMAT, "'%s' is not an object", places[i]);
         const char *type = "default";
         if ((result = qv__json_str(rope, "type", &type, err)) ||
             (result = qv__json_str(rope, "rope_type", &type, err)) ||
@@ -93,18 +95,21 @@ static qv_status refuse(const json_t *o, qv_err *err)
         if (on)
             return qv_fail(err, QV_EUNSUPPORTED, "'%s' is not supported", off[i]);
     }
-    if (json_object_get(o, "quantization_config"))
+    const json_t *quantized = json_object_get(o, "quantization_config");
+    if (quantized && !json_is_null(quantized))
         return qv_fail(err, QV_EUNSUPPORTED, "'quantization_config' is not supported");
     return QV_OK;
 }
 
-/* A token id, or the first of a list of them (Llama 3 has several EOS). */
-static int token_id(const json_t *o, const char *key)
+/* A token id, or the first of a list of them (Llama 3 has several EOS). What is not
+ * in the vocabulary is no token. */
+static int token_id(const json_t *o, const char *key, size_t V)
 {
     const json_t *v = json_object_get(o, key);
     if (json_is_array(v))
         v = json_array_get(v, 0);
-    return json_is_integer(v) ? (int)json_integer_value(v) : -1;
+    json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
+    return id >= 0 && id < (json_int_t)V ? (int)id : -1;
 }
 
 static qv_status parse(struct qv_config *c, const json_t *o, qv_err *err)
@@ -118,8 +123,10 @@ static qv_status parse(struct qv_config *c, const json_t *o, qv_err *err)
         (result = qv__json_float(o, "rms_norm_eps", &c->eps, err)) ||
         (result = qv__json_bool(o, "tie_word_embeddings", &c->is_tied, err)))
         return result;
-    c->bos = token_id(o, "bos_token_id");
-    c->eos = token_id(o, "eos_token_id");
+    if (!(c->eps >= 0) || !isfinite(c->eps))
+        return qv_fail(err, QV_EFORMAT, "'rms_norm_eps' is not a number from 0 on");
+    c->bos = token_id(o, "bos_token_id", c->V);
+    c->eos = token_id(o, "eos_token_id", c->V);
     return QV_OK;
 }
 
