@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+enum { RULE_MAX = 256 };
+
 static uint32_t read_u32(const char *bytes)
 {
     const unsigned char *b = (const unsigned char *)bytes;
@@ -57,7 +59,8 @@ size_t qv__charsmap_find(const struct qv__charsmap *m, const char *text, size_t 
                          const char **to)
 {
     size_t longest = 0, at = m->n_units ? offset_of(m->unit[0]) : 0;
-    for (size_t i = 0; i < n; i++) {
+    // Rules are a few characters long; a trie that runs in circles is not followed.
+    for (size_t i = 0; i < n && i < RULE_MAX; i++) {
         unsigned char byte = (unsigned char)text[i];
         at ^= byte;
         if (at >= m->n_units || (m->unit[at] & 0x800000ff) != byte)
