@@ -90,7 +90,8 @@ struct qv_scatter {
 void qv__plot_scatter(FILE *out, const struct qv_scatter *c);
 
 /* A text, token by token, and below each token one cell a site, in the colour of
- * the expert that weighed most there; the stronger the shade, the more it did. */
+ * the expert that weighed most there; the stronger the shade, the more it did. The
+ * first word of a site's name is its layer ("3 q"); layers stand a little apart. */
 struct qv_strip {
     struct qv_plot plot;
     const char *const *tokens; // [T]

@@ -13,12 +13,61 @@ enum { WIDTH = 760, LETTERS = 12, PAD = 3, NARROW = 14, GAP = 5 };
 
 struct look {
     double left, cell;   // where tokens start; height of a cell
+    double *row, high;   // [n_sites] a site's offset below the tokens; of them all
     const char **token;  // [T] as shown
     size_t *hue;         // [K] a colour, or QV_HUES for the grey
     double *share;       // [K] of all weight
     size_t key[QV_HUES]; // the experts that have a hue, most weight first
     size_t n_key;
 };
+
+/* The first word of a site's name is its layer. */
+static size_t layer_length(const char *site)
+{
+    return strcspn(site, " ");
+}
+
+static bool begins_layer(const struct qv_strip *c, size_t s)
+{
+    size_t n = layer_length(c->sites[s]);
+    return s == 0 || n != layer_length(c->sites[s - 1]) ||
+           strncmp(c->sites[s], c->sites[s - 1], n) != 0;
+}
+
+/* Rows too low for a name of their own share that of their layer. */
+static const char *row_name(qv_arena *a, const struct look *l, const struct qv_strip *c,
+                            size_t s)
+{
+    const char *name = c->sites[s];
+    if (l->cell >= 10)
+        return name;
+    return begins_layer(c, s) ? qv__arena_strn(a, name, layer_length(name)) : NULL;
+}
+
+/* Layers stand a little apart. */
+static void place_rows(struct look *l, const struct qv_strip *c, qv_arena *a)
+{
+    l->cell = c->n_sites <= 8 ? 14 : c->n_sites <= 24 ? 10 : 6;
+    for (size_t s = 0; s < c->n_sites; s++) {
+        l->high += s > 0 && begins_layer(c, s) ? 3 : 0;
+        l->row[s] = l->high;
+        l->high += l->cell;
+        const char *name = row_name(a, l, c, s);
+        l->left = fmax(l->left, name ? qv__text_width(name, 9) + 10 : 0);
+    }
+}
+
+static void name_rows(FILE *out, const struct qv_strip *c, const struct look *l, double y)
+{
+    qv_arena a = {0};
+    for (size_t s = 0; s < c->n_sites; s++) {
+        const char *name = row_name(&a, l, c, s);
+        if (name)
+            qv__svg_text(out, "tiny", l->left - 6, y + l->row[s] + fmax(l->cell / 2, 4) + 3,
+                         'e', name);
+    }
+    qv__arena_free(&a);
+}
 
 /* Gives the hues to the experts with the most weight, largest first. */
 static void choose_hues(struct look *l, const struct qv_strip *c)
@@ -78,7 +127,7 @@ static size_t band_end(const struct qv_strip *c, const struct look *l, size_t be
     double x = l->left;
     size_t t = begin;
     while (t < c->T) {
-        x += token_width(l->token[t]) + (begins_word(c->tokens[t]) ? GAP : 0);
+        x += token_width(l->token[t]) + (t > begin && begins_word(c->tokens[t]) ? GAP : 0);
         if (x > WIDTH && t > begin)
             break;
         t++;
@@ -114,15 +163,13 @@ static void band(FILE *out, const struct qv_strip *c, const struct look *l, size
     for (size_t t = begin; t < end; t++) {
         double wide = token_width(l->token[t]);
         double text = qv__mono_width(l->token[t], LETTERS);
-        x += begins_word(c->tokens[t]) ? GAP : 0;
+        x += t > begin && begins_word(c->tokens[t]) ? GAP : 0;
         qv__svg_text(out, "mono", x + (wide - text) / 2, y + 13, 's', l->token[t]);
         for (size_t s = 0; s < c->n_sites; s++)
-            cell(out, c, l, s, t, x, y + 20 + l->cell * (double)s, wide);
+            cell(out, c, l, s, t, x, y + 20 + l->row[s], wide);
         x += wide;
     }
-    for (size_t s = 0; s < c->n_sites && l->left > 0; s++)
-        qv__svg_text(out, "tiny", l->left - 6, y + 20 + l->cell * ((double)s + 0.5) + 3,
-                     'e', c->sites[s]);
+    name_rows(out, c, l, y + 20);
 }
 
 static double legend_entry(FILE *out, const char *cls, const char *name, double share,
@@ -166,17 +213,17 @@ static double legend(FILE *out, const struct qv_strip *c, const struct look *l, 
 void qv__plot_strip(FILE *out, const struct qv_strip *c)
 {
     qv_arena a = {0};
-    struct look l = {.cell = c->n_sites <= 8 ? 14 : c->n_sites <= 24 ? 10 : 6};
+    struct look l = {0};
+    l.row = qv_new_n(&a, double, c->n_sites);
     l.hue = qv_new_n(&a, size_t, c->K);
     l.share = qv_new_n(&a, double, c->K);
     l.token = qv_new_n(&a, const char *, c->T);
     choose_hues(&l, c);
     for (size_t t = 0; t < c->T; t++)
         l.token[t] = shown(&a, c->tokens[t]);
-    for (size_t s = 0; s < c->n_sites && l.cell >= 10; s++)
-        l.left = fmax(l.left, qv__text_width(c->sites[s], 9) + 10);
+    place_rows(&l, c, &a);
 
-    double high = 20 + l.cell * (double)c->n_sites + 16;
+    double high = 20 + l.high + 16;
     size_t bands = 0;
     for (size_t t = 0; t < c->T; bands++)
         t = band_end(c, &l, t);

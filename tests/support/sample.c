@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { FAMILIES = 10, EXPERTS = 36, SITES = 12, STEPS = 500, METHODS = 4, ROWS = 3 };
+enum { FAMILIES = 10, EXPERTS = 36, SITES = 42, STEPS = 500, METHODS = 4, ROWS = 3 };
 
 static const char *const families[FAMILIES] = {
     "opposites",    "word forms", "sentiment", "topic",       "who, where, when",
@@ -159,7 +159,7 @@ static void map_and_matrix(FILE *out)
                         "Cosine of their updates; lines part the clusters.");
 }
 
-static void strip(FILE *out)
+static void strip(FILE *out, size_t n_sites)
 {
     static const char *const tokens[] = {
         "The",  " opp",     "osite", " of",   " \"",     "hot",   "\"",
@@ -167,8 +167,14 @@ static void strip(FILE *out)
         "good", " morning", "\"",    " into", " German", ":",     " Guten",
         " Mor", "gen",      " <",    "end",   "> &",     " done", "\xff"};
     enum { T = QV_COUNT(tokens) };
-    static const char *const sites[SITES] = {"0 q", "0 k", "0 v", "0 o", "1 q", "1 k",
-                                             "1 v", "1 o", "2 q", "2 k", "2 v", "2 o"};
+    static const char *const modules[] = {"q", "k", "v", "o", "gate", "up", "down"};
+    static char text[SITES][16];
+    const char *sites[SITES];
+    for (size_t s = 0; s < n_sites; s++) {
+        size_t n = n_sites == SITES ? QV_COUNT(modules) : 2;
+        snprintf(text[s], sizeof text[s], "%zu %s", s / n, modules[s % n]);
+        sites[s] = text[s];
+    }
     int top[SITES * T];
     float weight[SITES * T];
     for (size_t i = 0; i < SITES * T; i++) {
@@ -181,7 +187,7 @@ static void strip(FILE *out)
                                            .tokens = tokens,
                                            .T = T,
                                            .sites = sites,
-                                           .n_sites = SITES,
+                                           .n_sites = n_sites,
                                            .experts = families,
                                            .K = FAMILIES,
                                            .top = top,
@@ -218,7 +224,8 @@ void write_sample_report(FILE *out)
     qv__html_section(out, ids[2], titles[2]);
     map_and_matrix(out);
     qv__html_section(out, ids[3], titles[3]);
-    strip(out);
+    strip(out, 8);
+    strip(out, SITES);
     qv__html_code(out,
                   "./quiver route --model M --library LIB --router arrow \"2 < 3 & 4\"");
     qv__html_end(out, "Made by quiver 0.1.0.");

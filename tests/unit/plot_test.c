@@ -434,6 +434,38 @@ static void an_expert_keeps_its_colour_through_a_strip(void **state)
     free(text);
 }
 
+static void many_sites_are_named_by_their_layers(void **state)
+{
+    (void)state;
+    enum { N = 30 };
+    static const char *const tokens[] = {"a"}, *const experts[] = {"sums"};
+    static char name[N][16];
+    const char *sites[N];
+    int top[N] = {0};
+    float weight[N] = {0};
+    for (size_t s = 0; s < N; s++) {
+        snprintf(name[s], sizeof name[s], "%zu q%zu", s / 10, s % 10);
+        sites[s] = name[s];
+    }
+    char *text;
+    drawn({
+        qv__plot_strip(out, &(struct qv_strip){.tokens = tokens,
+                                               .T = 1,
+                                               .sites = sites,
+                                               .n_sites = N,
+                                               .experts = experts,
+                                               .K = 1,
+                                               .top = top,
+                                               .weight = weight});
+    });
+    assert_int_equal(count(text, "<text class=\"tiny\""), 3);
+    assert_holds(text, ">2</text>");
+    assert_holds(text, "at 2 q9</title>");
+    // Row 10 begins the second layer: 20 + 10 rows of 6 + 3 between the layers.
+    assert_holds(text, "y=\"83\"");
+    free(text);
+}
+
 static void a_ninth_expert_is_grey(void **state)
 {
     (void)state;
@@ -567,6 +599,7 @@ int main(void)
         cmocka_unit_test(names_on_a_map_do_not_touch),
         cmocka_unit_test(a_map_keeps_distances),
         cmocka_unit_test(an_expert_keeps_its_colour_through_a_strip),
+        cmocka_unit_test(many_sites_are_named_by_their_layers),
         cmocka_unit_test(a_ninth_expert_is_grey),
         cmocka_unit_test(empty_charts_are_charts),
         cmocka_unit_test(a_chart_alone_carries_its_style),
