@@ -94,7 +94,8 @@ $B/generate: $(TASKS)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 CHECKED = $(if $T,$(filter %/$T_test %/fuzz/$T,$(TESTS) $(FUZZ)),$(TESTS) $(FUZZ))
-check: $(CHECKED) $(if $T,,$(EX) $(BENCH) $(TOOLS) $B/generate) $(if $(CLI),$B/quiver)
+check: $(CHECKED) $(if $(and $(CLI),$(if $T,$(filter $B/tests/e2e/%,$(CHECKED)),all)),$B/quiver) \
+       $(if $T,,$(EX) $(BENCH) $(TOOLS) $B/generate)
 	@rm -rf $B/tap
 	@QUIVER=$B/quiver TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
 	    prove -j$J -e tools/tap.sh $(or $(CHECKED),$(error no test is called '$T'))
