@@ -26,7 +26,7 @@ struct qv_expert_site {
 
 struct qv_expert {
     const char *name;
-    const char *base; // base_model_name_or_path, or NULL
+    const char *base;            // base_model_name_or_path, or NULL
     struct qv_expert_site *site; // [n_sites]
     size_t n_sites;
     float *w; // [n_w] every A and B; 64-byte aligned
@@ -46,8 +46,8 @@ struct qv_expert_shape {
 /* A new expert of the given shapes with all weights zero. The caller owns *out.
  * Fails with QV_ENOMEM. */
 qv_status qv__expert_new(struct qv_expert **out, const char *name,
-                         const struct qv_expert_shape *shape, size_t n_sites, bool is_rslora,
-                         qv_err *err) QV_MUST_CHECK;
+                         const struct qv_expert_shape *shape, size_t n_sites,
+                         bool is_rslora, qv_err *err) QV_MUST_CHECK;
 void qv__expert_free(struct qv_expert *e);
 
 /* A uniform in +-1/sqrt(3 D_in), B zero: how the authors' code starts
