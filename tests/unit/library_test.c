@@ -775,8 +775,8 @@ static void four_processes_killed_at_random_leave_whole_experts(void **state)
     put("kept", 1, false);
     for (unsigned i = 0; i < 4; i++)
         child[i] = start_changing(i + 1);
-    for (unsigned kills = 0; kills < 60; kills++) {
-        for (unsigned i = 0; i < 20 + kills * 7919 % 180; i++) {
+    for (unsigned kills = 0; kills < 30; kills++) {
+        for (unsigned i = 0; i < 20 + kills * 7919 % 80; i++) {
             struct qv_expert *kept = get("kept"); // never absent, never a mixture
             assert_true(is_whole(kept));
             qv__expert_free(kept);
