@@ -90,8 +90,7 @@ static qv_status prepare(struct generator *g, const struct qv_request *r, size_t
         longest = qv__max(longest, r[i].n_prompt + r[i].max_new);
     }
     g->n_ctx = qv__min(longest, g->m->c.n_ctx);
-    g->n_slots = qv__min(n, SLOTS);
-    g->T_max = qv__max(g->T_max, SLOTS);
+    g->n_slots = qv__min(n, qv__min(g->T_max, SLOTS)); // each has a row in every pass
     qv_status result =
         qv__acts_init(&g->acts, g->m, g->T_max, g->n_ctx, SLOTS, false, 0, err);
     for (size_t i = 0; !result && i < g->n_slots; i++)

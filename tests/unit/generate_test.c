@@ -4,6 +4,8 @@
 #include "model/generate.h"
 #include "base/base.h"
 #include "base/rng.h"
+#include "lora/peft.h"
+#include "support/experts.h"
 #include "support/scratch.h"
 
 #include <stdlib.h>
@@ -153,7 +155,42 @@ static void nothing_is_asked_and_nothing_is_said(void **state)
     free(r);
 }
 
-/* Rows of a pass never exceed pass_tokens, for which the update has room. */
+/* What a reused expert makes them say, in passes of pass_tokens rows: the update has
+ * room for no more. */
+static struct requests *with_expert(size_t pass_tokens)
+{
+    struct qv_expert *e;
+    struct qv_update update;
+    qv_err err = {0};
+    assert_works(
+        qv__peft_read(&e, "tests/golden/train/lora_attn/adapter_in", &model->sites, &err),
+        &err);
+    struct qv_bank *bank = bank_of(&model->sites, &e, 1);
+    assert_works(qv__update_init(&update, bank, NULL, 0, pass_tokens, &err), &err);
+    struct requests *r = drawn();
+    for (size_t i = 0; i < N; i++)
+        r->at[i].n_prompt = 1 + i % 5;
+    assert_works(qv__generate(model, &update, pass_tokens, r->at, N, -1, NULL, &err), &err);
+    qv__update_end(&update);
+    qv__bank_free(bank);
+    qv__expert_free(e);
+    return r;
+}
+
+static void a_pass_never_has_more_rows_than_the_update_has_room_for(void **state)
+{
+    (void)state;
+    struct requests *base = drawn(), *few = with_expert(5), *many = with_expert(500);
+    for (size_t i = 0; i < N; i++)
+        base->at[i].n_prompt = 1 + i % 5;
+    generate(base, N, 500, -1, NULL);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(few->at[i].n_out, few->at[i].max_new);
+    assert_memory_equal(few->out, many->out, sizeof few->out);
+    assert_memory_not_equal(few->out, base->out, sizeof few->out);
+    free(base), free(few), free(many);
+}
+
 static void few_tokens_a_pass_are_enough_for_short_prompts(void **state)
 {
     (void)state;
@@ -191,6 +228,7 @@ int main(void)
         cmocka_unit_test(sampling_draws_by_place_in_the_text_not_in_the_batch),
         cmocka_unit_test(a_full_context_ends_a_text),
         cmocka_unit_test(nothing_is_asked_and_nothing_is_said),
+        cmocka_unit_test(a_pass_never_has_more_rows_than_the_update_has_room_for),
         cmocka_unit_test(few_tokens_a_pass_are_enough_for_short_prompts),
         cmocka_unit_test(prompts_that_do_not_fit_are_refused),
     };
