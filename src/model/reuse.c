@@ -46,11 +46,23 @@ static qv_status bind_oracle(qv_reuse *r, const struct qv_reuse_from *from,
     return QV_OK;
 }
 
+/* A bank and a router that looks at every token. */
+static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
+                             const struct qv_router_ops *ops, qv_err *err)
+{
+    const struct qv_router_opts opts = {from->top_k, from->temperature};
+    qv_status result =
+        qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
+    for (size_t i = 0; !result && from->proto && i < from->n; i++)
+        if (from->proto[i].mem)
+            result = qv__bank_set_prototypes(r->bank, i, &from->proto[i], err);
+    return result ? result : ops->open(&r->router, r->bank, &opts, err);
+}
+
 static qv_status bind(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err)
 {
-    const struct qv_sites *sites = &r->model->sites;
     if (!from->router)
-        return qv__bank_new(&r->bank, sites, from->experts, from->n, err);
+        return qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
     const struct qv_router_ops *ops = qv__router_find(from->router);
     if (!ops)
         return qv_fail(err, QV_ENOTFOUND, "no router is named '%s'", from->router);
@@ -58,11 +70,8 @@ static qv_status bind(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err
         return qv_fail(err, QV_ENOTFOUND, "no experts to route to");
     if (ops->is_oracle)
         return bind_oracle(r, from, ops, err);
-    if (ops->weigh)
-        return fold(&r->bank, r, from, ops, 0, err);
-    qv_status result = qv__bank_new(&r->bank, sites, from->experts, from->n, err);
-    struct qv_router_opts opts = {.top_k = from->top_k, .temperature = from->temperature};
-    return result ? result : ops->open(&r->router, r->bank, &opts, err);
+    return ops->weigh ? fold(&r->bank, r, from, ops, 0, err)
+                      : bind_router(r, from, ops, err);
 }
 
 qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
@@ -88,34 +97,78 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
 
 /* What is read from a library before it is bound. */
 struct reading {
-    struct qv_expert **experts; // [n]
-    const char *const **tasks;  // [n] borrowed from the snapshot
-    size_t *n_tasks;            // [n]
+    struct qv_expert **experts;  // [n]
+    struct qv_prototypes *proto; // [n] all-zero where none are stored
+    const char *const **tasks;   // [n] borrowed from the snapshot
+    size_t *n_tasks;             // [n]
     size_t n;
 };
 
-static qv_status read_experts(struct reading *d, const qv_model *m, const qv_snapshot *snap,
-                              const char *only, qv_err *err)
+/* What is stored beside the expert of that hash. *p stays all-zero if nothing is,
+ * or something that was computed from another version of it. */
+static qv_status read_prototypes(struct qv_prototypes *p, const qv_library *lib,
+                                 const struct qv_expert *e, const char *hash, qv_err *err)
+{
+    struct qv_st st;
+    qv_err why;
+    qv_status result = qv__library_artifact(&st, lib, e->name, "prototypes", hash, &why);
+    if (result == QV_ENOTFOUND)
+        return QV_OK;
+    if (result)
+        return qv_fail(err, result, "%s", why.msg);
+    const struct qv_tensor *v = qv__st_find(&st, "v"), *sigma = qv__st_find(&st, "sigma");
+    result = qv__prototypes_init(p, e, err);
+    if (!result && v && v->dtype == QV_F32 && v->n == p->first[p->n_sites] && sigma &&
+        sigma->dtype == QV_F32 && sigma->n == 2 * p->n_sites) {
+        qv__st_f32(p->v, v, 0, v->n);
+        qv__st_f32(p->sigma, sigma, 0, sigma->n);
+    } else if (!result) {
+        result = qv_fail(err, QV_EFORMAT, "artifact 'prototypes' is not of its shape");
+    }
+    qv__st_close(&st);
+    return result;
+}
+
+static qv_status read_experts(struct reading *d, const qv_model *m, const qv_library *lib,
+                              const qv_snapshot *snap, const char *only, qv_err *err)
 {
     size_t n = qv_snapshot_size(snap);
     d->experts = calloc(qv__max(n, 1), sizeof *d->experts);
+    d->proto = calloc(qv__max(n, 1), sizeof *d->proto);
     d->tasks = calloc(qv__max(n, 1), sizeof *d->tasks);
     d->n_tasks = calloc(qv__max(n, 1), sizeof *d->n_tasks);
-    if (!d->experts || !d->tasks || !d->n_tasks)
+    if (!d->experts || !d->proto || !d->tasks || !d->n_tasks)
         return qv_fail(err, QV_ENOMEM, "no memory for %zu experts", n);
     for (size_t i = 0; i < n; i++) {
         const qv_expert_info *info = qv_snapshot_info(snap, i);
         if (only && strcmp(only, info->name) != 0)
             continue;
-        qv_status result = qv__snapshot_read(&d->experts[d->n], snap, i, &m->sites, err);
+        size_t k = d->n;
+        qv_status result = qv__snapshot_read(&d->experts[k], snap, i, &m->sites, err);
+        if (result)
+            return result;
+        d->n++;
+        d->tasks[k] = info->meta.task;
+        d->n_tasks[k] = info->meta.n_tasks;
+        result = read_prototypes(&d->proto[k], lib, d->experts[k], info->hash, err);
         if (result)
             return qv_wrap(err, result, "expert '%s': ", info->name);
-        d->tasks[d->n] = info->meta.task;
-        d->n_tasks[d->n++] = info->meta.n_tasks;
     }
     if (only && d->n == 0)
         return qv_fail(err, QV_ENOTFOUND, "no expert is named '%s'", only);
     return QV_OK;
+}
+
+static void end_reading(struct reading *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        qv__expert_free(d->experts[i]);
+        qv__prototypes_end(&d->proto[i]);
+    }
+    free(d->experts);
+    free(d->proto);
+    free(d->tasks);
+    free(d->n_tasks);
 }
 
 static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_opts *o,
@@ -125,15 +178,17 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
     qv_snapshot *snap = NULL;
     struct reading d = {0};
     qv_status result = qv_library_open(&lib, o->library, err);
-    if (!result)
-        result = qv_library_check_base(lib, NULL, m->identity, err);
+    if (result)
+        return result;
+    result = qv_library_check_base(lib, NULL, m->identity, err);
     if (!result)
         result = qv_library_snapshot(&snap, lib, err);
     if (!result)
-        result = read_experts(&d, m, snap, o->expert, err);
+        result = read_experts(&d, m, lib, snap, o->expert, err);
     struct qv_reuse_from from = {
         .experts = d.experts,
         .n = d.n,
+        .proto = d.proto,
         .tasks = d.tasks,
         .n_tasks = d.n_tasks,
         .router = o->expert ? NULL : o->router,
@@ -143,11 +198,7 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
     };
     if (!result)
         result = qv__reuse_new(out, m, &from, err);
-    for (size_t i = 0; d.experts && i < d.n; i++)
-        qv__expert_free(d.experts[i]);
-    free(d.experts);
-    free(d.tasks);
-    free(d.n_tasks);
+    end_reading(&d);
     qv_snapshot_release(snap);
     qv_library_close(lib);
     return result ? qv_wrap(err, result, "%s: ", o->library) : QV_OK;

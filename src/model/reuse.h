@@ -24,10 +24,11 @@ struct qv_reuse {
 
 /* The same from experts in memory (borrowed during the call). `router` NULL
  * stands for the only expert. tasks [n][n_tasks[n]] is for the oracle and may be
- * NULL otherwise. */
+ * NULL otherwise. Prototypes that a router needs and `proto` lacks are computed. */
 struct qv_reuse_from {
     struct qv_expert *const *experts;
     size_t n;
+    const struct qv_prototypes *proto; // [n] all-zero where there are none; or NULL
     const char *const *const *tasks;
     const size_t *n_tasks;
     const char *router;
