@@ -1,0 +1,100 @@
+/* tiny.c - see tiny.h. */
+#include "support/tiny.h"
+
+#include "base/file.h"
+#include "model/llama.h"
+#include "support/scratch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The usual start of 0.02 says nearly the same of every token; ten times that
+ * makes tokens differ. */
+static qv_status enlarge(void *arg, const char *name, struct qv_weight *w, qv_err *err)
+{
+    (void)name, (void)err;
+    qv_model *m = arg;
+    float *at = m->own + (w->f32 - m->own);
+    for (size_t i = 0; w->D_out > 1 && i < w->D_out * w->D_in; i++)
+        at[i] *= 10;
+    return QV_OK;
+}
+
+void write_tiny_model(const char *dir, uint64_t seed)
+{
+    const struct qv_config c = {.D = 32,
+                                .L = 2,
+                                .H = 4,
+                                .Hk = 2,
+                                .E = 8,
+                                .F = 48,
+                                .V = 400,
+                                .n_ctx = 128,
+                                .theta = 1e4f,
+                                .eps = 1e-5f,
+                                .is_tied = true,
+                                .bos = 1,
+                                .eos = 0};
+    qv_model *m;
+    qv_err err;
+    struct qv_map tokenizer;
+    qv_arena a = {0};
+    assert_works(qv__model_new(&m, &c, seed, &err), &err);
+    assert_works(qv__model_each(m, enlarge, m, &err), &err);
+    assert_works(qv__make_dir(dir, &err), &err);
+    assert_works(qv__model_write(m, dir, QV_F32, &err), &err);
+    qv_model_close(m);
+    assert_works(qv__map(&tokenizer, "tests/golden/text/tiny_llama3/tokenizer.json", &err),
+                 &err);
+    assert_works(qv__write_file(qv__arena_fmt(&a, "%s/tokenizer.json", dir),
+                                tokenizer.bytes, tokenizer.size, &err),
+                 &err);
+    qv__unmap(&tokenizer);
+    qv__arena_free(&a);
+}
+
+qv_model *tiny_model(const char *dir, uint64_t seed)
+{
+    qv_model *m;
+    qv_err err;
+    write_tiny_model(dir, seed);
+    assert_works(qv_model_open(&m, dir, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
+                 &err);
+    return m;
+}
+
+void write_tiny_task(const char *path, size_t n, const char *opening,
+                     const char *const *answer, size_t n_answers)
+{
+    static const char *const word[] = {"sun",  "rain", "wood", "iron",
+                                       "salt", "milk", "sand"};
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (size_t i = 0; i < n; i++)
+        fprintf(f, "{\"prompt\":\"%s %s %s\",\"completion\":\"%s\"}\n", opening,
+                word[i % QV_COUNT(word)], word[i / QV_COUNT(word) % QV_COUNT(word)],
+                answer[i % n_answers]);
+    assert_int_equal(fclose(f), 0);
+}
+
+float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t n)
+{
+    struct qv_acts acts;
+    qv_err err;
+    int pos[128], row[128];
+    assert_in_range(n, 1, 128);
+    for (size_t i = 0; i < n; i++)
+        pos[i] = row[i] = (int)i;
+    assert_works(qv__acts_init(&acts, m, n, n, n, false, 0, &err), &err);
+    struct qv_seq seq = {.begin = 0, .n = n};
+    struct qv_batch b = {.T = n, .token = ids, .pos = pos, .seq = &seq, .n_seq = 1};
+    struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
+    qv__llama_forward(&p);
+    qv__llama_logits(&p, row, n);
+    float *logits = malloc(n * m->c.V * sizeof *logits);
+    assert_non_null(logits);
+    memcpy(logits, acts.logits, n * m->c.V * sizeof *logits);
+    qv__acts_end(&acts);
+    return logits;
+}

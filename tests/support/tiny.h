@@ -1,0 +1,24 @@
+/* tiny.h - a model of 40 thousand random weights and tasks of a few lines, small
+ * enough to train in a test. Whatever goes wrong fails the test. */
+#ifndef QV_TESTS_TINY_H
+#define QV_TESTS_TINY_H
+
+#include "model/model.h"
+#include "route/update.h"
+
+/* Write a model directory: two layers of width 32, 128 positions, the tokenizer of
+ * tests/golden/text/tiny_llama3, weights a function of the seed. */
+void write_tiny_model(const char *dir, uint64_t seed);
+
+/* Write one and open it; products are of floats. */
+qv_model *tiny_model(const char *dir, uint64_t seed);
+
+/* Write a task of n lines at `path`: prompt "<opening> <a word that tells lines
+ * apart>", completion answer[line % n_answers]. */
+void write_tiny_task(const char *path, size_t n, const char *opening,
+                     const char *const *answer, size_t n_answers);
+
+/* Logits [n, V] of ids[0..n), one sequence, in one pass; the caller's. */
+float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t n);
+
+#endif
