@@ -27,7 +27,7 @@ typedef struct qv_train_opts {
     size_t max_tokens;  // of a sequence; longer prompts are cut (the context)
     size_t pass_tokens; // packed into one thread's pass (1024)
     size_t valid_every; // steps between validations (once an epoch)
-    size_t save_every;  // seconds between checkpoints (60)
+    float save_every;   // seconds between checkpoints (60; negative: every step)
     size_t lanes;       // threads that share a batch (all)
     uint64_t seed;
     qv_progress progress;

@@ -51,7 +51,7 @@ static float pick(float asked, float otherwise)
     return asked < 0 ? 0 : asked > 0 ? asked : otherwise;
 }
 
-static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
+void qv__train_defaults(struct qv_train_opts *o, bool full)
 {
     o->lr = pick(o->lr, full ? 3e-5f : 1e-4f);
     o->warmup = pick(o->warmup, 0.06f);
@@ -59,22 +59,30 @@ static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
     o->beta2 = pick(o->beta2, 0.999f);
     o->clip = pick(o->clip, 0.1f);
     o->dropout = pick(o->dropout, full ? 0 : 0.05f);
+    o->save_every = pick(o->save_every, 60);
+}
+
+static void defaults(struct qv_train_opts *o, bool full, struct qv_source *src)
+{
+    qv__train_defaults(o, full);
     o->batch = src->batch;
     o->epochs = o->epochs ? o->epochs : 5;
     o->steps = o->steps ? o->steps : o->epochs * src->steps_per_epoch;
     o->pass_tokens = o->pass_tokens ? o->pass_tokens : 1024;
     o->valid_every = o->valid_every ? o->valid_every : src->steps_per_epoch;
-    o->save_every = o->save_every ? o->save_every : 60;
 }
 
-/* What must be equal for a checkpoint to be continued. */
+/* What must be equal for a checkpoint to be continued: data, base, where the expert
+ * starts from (its sites and scales too) and settings. */
 static void fingerprint(struct trainer *t)
 {
     const struct qv_train_opts *o = &t->o;
-    char text[640];
+    char text[640], start[QV_HASH_TEXT] = "";
+    if (t->obj.of.expert)
+        qv__expert_hash(start, t->obj.of.expert);
     int n = snprintf(text, sizeof text,
-                     "%s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %zu %zu %zu %zu %llu",
-                     t->src->fingerprint, t->obj.of.m->identity, t->st.n,
+                     "%s %s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %zu %zu %zu %zu %llu",
+                     t->src->fingerprint, t->obj.of.m->identity, start, t->st.n,
                      (double)o->dropout, (double)o->lr, (double)o->warmup,
                      (double)o->weight_decay, (double)o->beta2, (double)o->clip, o->batch,
                      o->steps, o->valid_every, t->n_valid, (unsigned long long)o->seed);
@@ -144,8 +152,8 @@ static bool report(const struct trainer *t, const char *what, double seconds)
         recent += st->loss[st->step - 1 - i] / (float)n;
     snprintf(note, sizeof note, "loss %.3f, %.0f tokens/s", (double)recent,
              (double)(st->tokens - st->tokens_before) / fmax(seconds, 1e-3));
-    return t->o.progress.fn(t->o.progress.arg, what, (double)st->step,
-                            (double)t->o.steps, note);
+    return t->o.progress.fn(t->o.progress.arg, what, (double)st->step, (double)t->o.steps,
+                            note);
 }
 
 static qv_status run(struct trainer *t, const char *what, qv_err *err)

@@ -20,6 +20,10 @@
  * warm-up over w steps from 0, then linear decay to 0 (REFERENCE 2.2). */
 double qv__schedule(size_t i, size_t w, size_t N);
 
+/* The defaults of rates, of LoRA or of full training, in place of the zeros that
+ * ask for them, and zeros in place of negative numbers. Not to be done twice. */
+void qv__train_defaults(struct qv_train_opts *o, bool full);
+
 /* What training did. */
 struct qv_train_log {
     size_t steps, tokens; // tokens processed, prompts included
