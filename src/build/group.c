@@ -49,15 +49,15 @@ qv_status qv__build_expert(struct qv_expert **out, const char *name, const qv_mo
 
 json_t *qv__build_settings(const qv_train_opts *o, size_t steps, size_t batch)
 {
-    return json_pack("{s:I, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "rank",
+    qv_train_opts d = *o;
+    qv__train_defaults(&d, false);
+    return json_pack("{s:I, s:f, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I}", "rank",
                      (json_int_t)(o->rank ? o->rank : 4), "alpha",
-                     (double)(o->alpha > 0 ? o->alpha : 16), "dropout",
-                     (double)(o->dropout == 0 ? 0.05f : fmaxf(o->dropout, 0)), "sites",
-                     o->sites ? o->sites : ATTENTION, "lr",
-                     (double)(o->lr > 0 ? o->lr : 1e-4f), "warmup", (double)o->warmup,
-                     "weight_decay", (double)o->weight_decay, "clip", (double)o->clip,
-                     "steps", (json_int_t)steps, "batch", (json_int_t)batch, "seed",
-                     (json_int_t)o->seed);
+                     (double)(o->alpha > 0 ? o->alpha : 16), "dropout", (double)d.dropout,
+                     "sites", o->sites ? o->sites : ATTENTION, "lr", (double)d.lr, "warmup",
+                     (double)d.warmup, "weight_decay", (double)d.weight_decay, "beta2",
+                     (double)d.beta2, "clip", (double)d.clip, "steps", (json_int_t)steps,
+                     "batch", (json_int_t)batch, "seed", (json_int_t)o->seed);
 }
 
 /* One expert in training. */
@@ -71,7 +71,9 @@ struct making {
     size_t n_train, n_valid, steps;
     struct qv_source src;
     struct qv_expert *e;
+    const char *checkpoint;
     char run[QV_HASH_TEXT]; // names settings, data and base
+    bool is_there;          // in the library, from the same run
     char label[160];
 };
 
@@ -116,6 +118,20 @@ static void name_run(struct making *k)
     json_decref(settings);
 }
 
+/* Whether all that is stored with an expert is there. A build killed after it put
+ * the expert has it without them. */
+static bool has_artifacts(const struct making *k, const char *hash)
+{
+    static const char *const kinds[] = {"curve", "prototypes"};
+    for (size_t i = 0; i < QV_COUNT(kinds); i++) {
+        struct qv_st st;
+        if (qv__library_artifact(&st, k->lib, k->g->name, kinds[i], hash, NULL))
+            return false;
+        qv__st_close(&st);
+    }
+    return true;
+}
+
 /* Whether the library has this very expert. Fails if it has another. */
 static qv_status is_made(bool *made, struct making *k, qv_err *err)
 {
@@ -126,12 +142,13 @@ static qv_status is_made(bool *made, struct making *k, qv_err *err)
         return result;
     size_t i = qv_snapshot_find(snap, k->g->name);
     if (i < qv_snapshot_size(snap)) {
-        const char *settings = qv_snapshot_info(snap, i)->meta.settings;
-        json_t *o = settings ? json_loads(settings, 0, NULL) : NULL;
+        const qv_expert_info *info = qv_snapshot_info(snap, i);
+        json_t *o = info->meta.settings ? json_loads(info->meta.settings, 0, NULL) : NULL;
         const char *run = json_string_value(json_object_get(o, "run"));
-        *made = run && strcmp(run, k->run) == 0;
+        k->is_there = run && strcmp(run, k->run) == 0;
         json_decref(o);
-        if (!*made)
+        *made = k->is_there && has_artifacts(k, info->hash);
+        if (!k->is_there)
             result = qv_fail(err, QV_EEXIST,
                              "expert '%s' is there from another run; remove it or build "
                              "into another library",
@@ -182,7 +199,7 @@ static qv_status store(struct making *k, const struct qv_train_log *log, qv_err 
     json_object_set_new(settings, "method", json_string(k->b->o->method));
     json_object_set_new(settings, "tokens", json_integer((json_int_t)log->tokens));
     json_object_set_new(settings, "seconds", json_real(round(log->seconds * 10) / 10));
-    char *text = json_dumps(settings, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(settings, JSON_SORT_KEYS | JSON_REAL_PRECISION(7));
     const qv_score score = {g->name, "valid_loss", (double)log->best};
     const qv_expert_opts opts = {.meta = {.task = tasks,
                                           .n_tasks = g->n,
@@ -192,7 +209,8 @@ static qv_status store(struct making *k, const struct qv_train_log *log, qv_err 
                                           .n_data = g->n,
                                           .score = &score,
                                           .n_scores = 1,
-                                          .settings = text}};
+                                          .settings = text},
+                                 .replace = k->is_there};
     qv_status result = qv__library_put(k->lib, k->e, &opts, err);
     if (!result)
         result = put_artifacts(k, log, err);
@@ -213,8 +231,6 @@ static bool relay(void *arg, const char *what, double done, double total, const 
 static qv_status make(struct making *k, qv_err *err)
 {
     struct qv_train_log log = {0};
-    qv_arena a = {0};
-    const char *checkpoint = qv__arena_fmt(&a, "%s/%s.safetensors", k->b->work, k->g->name);
     snprintf(k->label, sizeof k->label, "%s %zu/%zu %s", k->b->o->method, k->b->n_done + 1,
              k->b->n_planned, k->g->name);
     if (k->o.progress.fn)
@@ -222,29 +238,31 @@ static qv_status make(struct making *k, qv_err *err)
     qv_status result = qv__build_expert(&k->e, k->g->name, k->b->m, &k->o, err);
     if (!result)
         result = qv__train_expert(k->e, k->b->m, &k->src, k->valid, k->n_valid, &k->o,
-                                  checkpoint, &log, err);
+                                  k->checkpoint, &log, err);
     if (!result)
         result = store(k, &log, err);
-    if (!result)
-        result = qv__remove_tree(checkpoint, err);
     qv__expert_free(k->e);
     qv__train_log_end(&log);
-    qv__arena_free(&a);
-    return result ? qv_wrap(err, result, "expert '%s': ", k->g->name) : QV_OK;
+    return result;
 }
 
 qv_status qv__build_group(struct qv_builder *b, qv_library *lib, const struct qv_group *g,
                           qv_err *err)
 {
     struct making k = {.b = b, .lib = lib, .g = g, .o = b->o->train};
+    k.checkpoint = qv__arena_fmt(&b->arena, "%s/%s.safetensors", b->work, g->name);
     bool made = false;
     qv_status result = gather(&k, err);
     if (!result) {
         name_run(&k);
         result = is_made(&made, &k, err);
+    } else {
+        result = qv_wrap(err, result, "expert '%s': ", g->name);
     }
     if (!result && !made)
         result = make(&k, err);
+    if (!result)
+        result = qv__remove_tree(k.checkpoint, err);
     b->n_done++;
     qv__source_end(&k.src);
     free(k.train);
