@@ -51,7 +51,7 @@ qv_status qv__expert_new(struct qv_expert **out, const char *name,
 void qv__expert_free(struct qv_expert *e);
 
 /* A uniform in +-1/sqrt(3 D_in), B zero: how the authors' code starts
- * (REFERENCE 1.1). A function of (seed, path, element), so that experts trained
+ * (mttl). A function of (seed, path, element), so that experts trained
  * apart from one seed share their start. */
 void qv__expert_init(struct qv_expert *e, uint64_t seed);
 

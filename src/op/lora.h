@@ -2,7 +2,7 @@
  *
  *     z = drop(x) A',  y += s z B'
  * with A [R, D_in], B [D_out, R], s = alpha / R. Dropout acts on the adapter's
- * input alone; the base sees x whole (REFERENCE 1.1).
+ * input alone; the base sees x whole, as in PEFT and mttl.
  */
 #ifndef QV_OP_LORA_H
 #define QV_OP_LORA_H

@@ -2,7 +2,7 @@
  *
  * Loss: the mean over sequences of the mean negative log-likelihood of a
  * sequence's target tokens, each sequence counting the same whatever its length
- * (as the authors train: micro-batches of one, REFERENCE 2.3).
+ * (as the authors train, in micro-batches of one).
  *
  * Sequences are packed end to end into passes, in which they cannot see one
  * another, and passes are dealt to lanes. A lane is one thread with its own

@@ -17,7 +17,7 @@
 #include "train/source.h"
 
 /* The multiplier of the learning rate at optimiser step i of N (from 0): linear
- * warm-up over w steps from 0, then linear decay to 0 (REFERENCE 2.2). */
+ * warm-up over w steps from 0, then linear decay to 0, as the authors train. */
 double qv__schedule(size_t i, size_t w, size_t N);
 
 /* The defaults of rates, of LoRA or of full training, in place of the zeros that

@@ -47,7 +47,7 @@ static void scale_is_alpha_over_rank_or_over_its_root(void **state)
     qv__expert_free(rslora);
 }
 
-/* REFERENCE 1.1: d = 300 gives |A| < 1 / sqrt(900), B all zero. */
+/* the authors' bound: d = 300 gives |A| < 1 / sqrt(900), B all zero. */
 static void init_is_uniform_within_the_authors_bound(void **state)
 {
     (void)state;
