@@ -1,0 +1,179 @@
+/* build.c - quiver build: a library of experts from many tasks. */
+#include "build/build.h"
+#include "cli/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct args {
+    struct qv_base base;
+    qv_build_opts opts;
+    struct qv_words tasks;
+    const char *library;
+    bool as_json;
+};
+
+enum {
+    KEY_TASKS = 256,
+    KEY_LIBRARY,
+    KEY_METHOD,
+    KEY_CLUSTERS,
+    KEY_SIMILARITY,
+    KEY_FIRST_PART,
+    KEY_LIMIT,
+};
+
+static void choose_method(qv_build_opts *o, const char *name,
+                          const struct argp_state *state)
+{
+    for (const struct qv_method *const *m = qv__methods(); *m; m++)
+        if (strcmp((*m)->name, name) == 0)
+            o->method = name;
+    if (!o->method)
+        argp_error(state, "--method: no method is named '%s'", name);
+}
+
+static void check(const struct args *a, const struct argp_state *state)
+{
+    const char *missing = a->tasks.n == 0   ? "--tasks"
+                          : !a->library     ? "--library"
+                          : !a->opts.method ? "--method"
+                                            : NULL;
+    if (missing)
+        argp_error(state, "%s is missing", missing);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->base;
+        state->child_inputs[1] = &a->opts.train;
+        state->child_inputs[2] = &a->opts.train.seed;
+        state->child_inputs[3] = &a->as_json;
+        break;
+    case KEY_TASKS:
+    case ARGP_KEY_ARG:
+        qv__words_add(&a->tasks, arg);
+        break;
+    case KEY_LIBRARY:
+        a->library = arg;
+        break;
+    case KEY_METHOD:
+        choose_method(&a->opts, arg, state);
+        break;
+    case KEY_CLUSTERS:
+        a->opts.clusters = qv__arg_size(state, "--clusters", arg, 1);
+        break;
+    case KEY_SIMILARITY:
+        if (strcmp(arg, "mbc") != 0 && strcmp(arg, "gauge") != 0)
+            argp_error(state, "--similarity: '%s' is not mbc or gauge", arg);
+        a->opts.similarity = arg;
+        break;
+    case KEY_FIRST_PART:
+        a->opts.first_part = qv__arg_float(state, "--first-part", arg, 0.001, 0.999);
+        break;
+    case KEY_LIMIT:
+        a->opts.limit = qv__arg_size(state, "--limit", arg, 1);
+        break;
+    case ARGP_KEY_END:
+        check(a, state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* The methods there are, for --help. Ended by argp with free(). */
+static char *list_methods(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != KEY_METHOD)
+        return (char *)(uintptr_t)text;
+    size_t size = 0;
+    char *out = NULL;
+    FILE *f = open_memstream(&out, &size);
+    qv_check(f);
+    fprintf(f, "%s", text);
+    for (const struct qv_method *const *m = qv__methods(); *m; m++)
+        fprintf(f, "%s %s: %s", m == qv__methods() ? "" : ";", (*m)->name, (*m)->about);
+    fclose(f);
+    return out;
+}
+
+static const struct argp_option options[] = {
+    {"tasks", KEY_TASKS, "DIR|FILE...", 0, "Task files, or directories of them", 0},
+    {"library", KEY_LIBRARY, "LIB", 0, "The library, made if it is not there", 0},
+    {"method", KEY_METHOD, "HOW", 0, "Which tasks are learnt together:", 0},
+    {"clusters", KEY_CLUSTERS, "K", 0, "Of mbc and random (10)", 0},
+    {"similarity", KEY_SIMILARITY, "HOW", 0,
+     "How mbc compares experts: mbc (the authors') or gauge (their updates)", 0},
+    {"first-part", KEY_FIRST_PART, "P", 0, "Share of mbc's steps before clustering (0.4)",
+     0},
+    {"limit", KEY_LIMIT, "N", 0, "Training examples a task (all)", 0},
+    {0},
+};
+static const struct argp_child children[] = {
+    {&qv__base_argp, 0, NULL, 0},
+    {&qv__train_argp, 0, NULL, 0},
+    {&qv__seed_argp, 0, NULL, 0},
+    {&qv__json_argp, 0, NULL, 0},
+    {0},
+};
+static const struct argp spec = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "[DIR|FILE...]",
+    .doc = "Train a library of experts on many tasks.\v"
+           "One that is stopped or killed goes on where it was when the same command is "
+           "given again: experts that are done stay, the one in training resumes.\n\n"
+           "With --json: {\"library\":...,\"experts\":[name,...],\"seconds\":...}.",
+    .children = children,
+    .help_filter = list_methods,
+};
+
+static qv_status print_library(const struct args *a, double seconds, qv_err *err)
+{
+    qv_library *lib;
+    qv_snapshot *snap = NULL;
+    qv_status result = qv_library_open(&lib, a->library, err);
+    if (!result)
+        result = qv_library_snapshot(&snap, lib, err);
+    if (!result) {
+        json_t *names = json_array();
+        for (size_t i = 0; i < qv_snapshot_size(snap); i++)
+            json_array_append_new(names, json_string(qv_snapshot_info(snap, i)->name));
+        qv__print(json_pack("{s:s, s:o, s:f}", "library", a->library, "experts", names,
+                            "seconds", seconds),
+                  a->as_json);
+    }
+    qv_snapshot_release(snap);
+    qv_library_close(lib);
+    return result;
+}
+
+int cmd_build(int argc, char **argv)
+{
+    struct args a = {0};
+    argp_parse(&spec, argc, argv, 0, NULL, &a);
+    qv_err err;
+    qv_model *m = NULL;
+    struct qv_teller teller;
+    double begun = qv__seconds();
+    a.opts.train.progress = qv__teller_begin(&teller);
+    qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
+    if (!result)
+        result = qv_build(m, a.tasks.at, a.tasks.n, a.library, &a.opts, &err);
+    qv__teller_end(&teller);
+    if (!result)
+        result = print_library(&a, qv__seconds() - begun, &err);
+    if (result == QV_ECANCEL)
+        fprintf(stderr, "quiver: %s; the same command goes on from there\n", err.msg);
+    else if (result)
+        qv__say_failure(&err);
+    qv__words_free(&a.tasks);
+    qv_model_close(m);
+    return result ? QV_FAILED : 0;
+}

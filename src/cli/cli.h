@@ -1,0 +1,114 @@
+/* cli.h - what the commands of the program share.
+ *
+ * A command is one file with one cmd_ function and one line in quiver.c. Its
+ * options are an argp table, from which glibc makes both the parsing and the
+ * help. Results go to stdout: one JSON object with --json, else the same told to
+ * a person; progress goes to stderr. It returns 0, 1 after saying what failed, or
+ * 2 if it was asked wrongly (argp then says so and ends the process itself).
+ */
+#ifndef QV_CLI_CLI_H
+#define QV_CLI_CLI_H
+
+#include <argp.h>
+#include <stdio.h>
+
+#include <quiver/quiver.h>
+
+#include "base/base.h"
+#include "base/json.h"
+
+enum { QV_FAILED = 1, QV_MISUSED = 2 };
+
+int cmd_build(int argc, char **argv);
+int cmd_cluster(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_library(int argc, char **argv);
+int cmd_route(int argc, char **argv);
+int cmd_score(int argc, char **argv);
+int cmd_tokenize(int argc, char **argv);
+int cmd_train(int argc, char **argv);
+
+/* ---- args.c: options that several commands have. Each is an argp child; its
+ * input is what the comment says, zeroed by the caller. ---- */
+
+extern const struct argp qv__json_argp; // bool
+extern const struct argp qv__seed_argp; // uint64_t
+
+/* The model, which must be named. */
+struct qv_base {
+    const char *dir;
+    qv_model_opts opts;
+};
+extern const struct argp qv__base_argp; // struct qv_base
+
+/* WHO answers. In the second, --top-k and --temperature are left to sampling,
+ * and the router's are --router-top-k and --router-temperature alone. */
+extern const struct argp qv__who_argp;     // qv_reuse_opts
+extern const struct argp qv__who_gen_argp; // qv_reuse_opts
+
+extern const struct argp qv__train_argp; // qv_train_opts
+
+/* Numbers. What is not one, or is out of range, is wrong usage of `option`. */
+size_t qv__arg_size(const struct argp_state *state, const char *option, const char *arg,
+                    size_t least);
+uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg);
+float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
+                    double least, double most);
+
+/* A growing list of arguments, borrowed from argv. */
+struct qv_words {
+    const char **at; // [n] owned
+    size_t n;
+};
+void qv__words_add(struct qv_words *w, const char *word);
+void qv__words_free(struct qv_words *w);
+
+/* ---- output.c ---- */
+
+/* "quiver: <sentence>" on stderr. Returns QV_FAILED. */
+int qv__say_failure(const qv_err *err);
+
+/* The result of a command: as JSON, or its facts one a line and its lists of
+ * objects as tables. Takes `value`. */
+void qv__print(json_t *value, bool as_json);
+
+/* A list of objects as a table whose columns are the first one's keys. */
+void qv__print_table(const json_t *rows);
+
+/* Text as JSON: bytes that are not UTF-8 become U+FFFD. */
+json_t *qv__json_text(const char *bytes, size_t size);
+
+/* A number, or null if it is not finite. */
+json_t *qv__json_number(double x);
+
+/* ---- input.c ---- */
+
+/* What `arg` stands for: itself, or with "-" all of stdin. The caller ends
+ * *text, NUL-terminated, with free(). */
+qv_status qv__read_text(char **text, size_t *size, const char *arg,
+                        qv_err *err) QV_MUST_CHECK;
+
+/* Tokens of a text, after BOS if the model's texts start so. Ended with free(). */
+qv_status qv__read_tokens(int **ids, size_t *n, const qv_model *model, const char *text,
+                          size_t size, qv_err *err) QV_MUST_CHECK;
+
+/* ---- progress.c ---- */
+
+/* Shows how far work has come: a bar on a terminal, a line now and then
+ * elsewhere. The first SIGINT or SIGTERM asks the work to stop, the next kills. */
+struct qv_teller {
+    bool is_terminal;
+    bool has_told;
+    double told;            // when, in seconds
+    char what[160];         // the last heard of,
+    double begun, begun_at; // where it began, and when
+};
+qv_progress qv__teller_begin(struct qv_teller *t);
+void qv__teller_end(struct qv_teller *t);
+
+/* Seconds of a clock that never jumps. */
+double qv__seconds(void);
+
+#endif

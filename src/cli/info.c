@@ -1,0 +1,314 @@
+/* info.c - quiver info: what is at a path. Each kind is one function that makes a
+ * JSON object; a person is shown the same. */
+#include "base/arena.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "data/dataset.h"
+#include "eval/suite.h"
+#include "format/safetensors.h"
+#include "lora/peft.h"
+#include "model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct args {
+    const char *path;
+    bool as_json;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->as_json;
+        break;
+    case ARGP_KEY_ARG:
+        if (a->path)
+            argp_error(state, "one path at a time");
+        a->path = arg;
+        break;
+    case ARGP_KEY_END:
+        if (!a->path)
+            argp_error(state, "there is no path");
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
+static const struct argp spec = {
+    .parser = parse,
+    .args_doc = "PATH",
+    .doc = "What a model, adapter, library, tokenizer, safetensors, task or suite file "
+           "holds.\v"
+           "With --json: {\"kind\":...,...}.",
+    .children = children,
+};
+
+static json_t *count(size_t n)
+{
+    return json_integer((json_int_t)n);
+}
+
+static json_t *tokenizer_facts(const qv_tokenizer *tok)
+{
+    const char *bos = qv_tokenizer_token(tok, qv_tokenizer_bos(tok));
+    const char *eos = qv_tokenizer_token(tok, qv_tokenizer_eos(tok));
+    return json_pack("{s:o, s:s?, s:s?, s:b}", "n_tokens", count(qv_tokenizer_size(tok)),
+                     "bos", bos, "eos", eos, "adds_bos", qv_tokenizer_adds_bos(tok));
+}
+
+static qv_status tokenizer_info(json_t **out, const char *path, qv_err *err)
+{
+    qv_tokenizer *tok;
+    qv_status result = qv_tokenizer_open(&tok, path, err);
+    if (result)
+        return result;
+    *out = json_pack("{s:s}", "kind", "tokenizer");
+    json_t *facts = tokenizer_facts(tok);
+    json_object_update(*out, facts);
+    json_decref(facts);
+    qv_tokenizer_close(tok);
+    return QV_OK;
+}
+
+static qv_status model_info(json_t **out, const char *path, qv_err *err)
+{
+    qv_model *m;
+    qv_status result = qv_model_open(&m, path, NULL, err);
+    if (result)
+        return result;
+    const struct qv_config *c = &m->c;
+    *out =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s}", "kind",
+                  "model", "n_parameters", count(qv_model_parameters(m)), "n_layers",
+                  count(c->L), "width", count(c->D), "n_heads", count(c->H),
+                  "n_key_value_heads", count(c->Hk), "feed_forward", count(c->F),
+                  "vocabulary", count(c->V), "context", count(c->n_ctx), "tied", c->is_tied,
+                  "n_sites", count(qv_model_sites(m)), "identity", qv_model_identity(m));
+    json_object_set_new(*out, "tokenizer",
+                        m->tokenizer ? tokenizer_facts(m->tokenizer) : json_null());
+    qv_model_close(m);
+    return QV_OK;
+}
+
+static qv_status adapter_info(json_t **out, const char *path, qv_err *err)
+{
+    struct qv_expert *e;
+    qv_status result = qv__peft_read(&e, path, NULL, err);
+    if (result)
+        return result;
+    char hash[65];
+    qv__expert_hash(hash, e);
+    json_t *sites = json_array();
+    for (size_t i = 0; i < e->n_sites; i++) {
+        const struct qv_expert_site *s = &e->site[i];
+        json_array_append_new(sites, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
+                                               "rank", count(s->R), "scale",
+                                               (double)s->scale, "inputs", count(s->D_in),
+                                               "outputs", count(s->D_out)));
+    }
+    *out = json_pack("{s:s, s:s?, s:o, s:o, s:s, s:o}", "kind", "adapter", "base", e->base,
+                     "n_sites", count(e->n_sites), "n_weights", count(e->n_w), "hash", hash,
+                     "sites", sites);
+    qv__expert_free(e);
+    return QV_OK;
+}
+
+static qv_status library_info(json_t **out, const char *path, qv_err *err)
+{
+    qv_library *lib;
+    qv_snapshot *snap = NULL;
+    qv_status result = qv_library_open(&lib, path, err);
+    if (!result)
+        result = qv_library_snapshot(&snap, lib, err);
+    if (!result) {
+        json_t *experts = json_array();
+        size_t n = qv_snapshot_size(snap), n_weights = 0;
+        for (size_t i = 0; i < n; i++) {
+            const qv_expert_info *e = qv_snapshot_info(snap, i);
+            n_weights += e->n_weights;
+            json_array_append_new(experts, json_string(e->name));
+        }
+        const qv_library_opts *facts = qv_library_facts(lib);
+        *out = json_pack("{s:s, s:s?, s:s?, s:o, s:o, s:o}", "kind", "library", "base",
+                         facts->base_name, "base_hash", facts->base_hash, "n_experts",
+                         count(n), "n_weights", count(n_weights), "experts", experts);
+    }
+    qv_snapshot_release(snap);
+    qv_library_close(lib);
+    return result;
+}
+
+static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
+{
+    struct qv_st st;
+    qv_status result = qv__st_open(&st, path, err);
+    if (result)
+        return result;
+    json_t *tensors = json_array(), *meta = json_object();
+    size_t elements = 0;
+    for (size_t i = 0; i < st.n; i++) {
+        const struct qv_tensor *t = &st.tensor[i];
+        json_t *shape = json_array();
+        for (int d = 0; d < t->rank; d++)
+            json_array_append_new(shape, count(t->shape[d]));
+        json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", t->name, "type",
+                                                 t->dtype_name, "shape", shape));
+        elements += t->n;
+    }
+    for (size_t i = 0; i < st.n_meta; i++)
+        json_object_set_new(meta, st.meta_key[i], json_string(st.meta_value[i]));
+    *out = json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", "safetensors", "n_tensors",
+                     count(st.n), "n_elements", count(elements), "metadata", meta,
+                     "tensors", tensors);
+    qv__st_close(&st);
+    return QV_OK;
+}
+
+static qv_status task_info(json_t **out, const char *path, qv_err *err)
+{
+    struct qv_dataset *d;
+    qv_status result = qv__dataset_read(&d, path, NULL, err);
+    if (result)
+        return result;
+    size_t choices = 0, targets = 0, prompt_bytes = 0, target_bytes = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        choices += d->at[i].n_options > 0;
+        targets += d->at[i].n_targets;
+        prompt_bytes += strlen(d->at[i].prompt);
+        target_bytes += strlen(d->at[i].targets[0]);
+    }
+    *out = json_pack("{s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:s, s:s, s:s}", "kind", "task",
+                     "name", d->name, "n_examples", count(d->n), "n_answers",
+                     count(targets), "n_multiple_choice", count(choices), "prompt_bytes",
+                     (double)prompt_bytes / (double)d->n, "target_bytes",
+                     (double)target_bytes / (double)d->n, "hash", d->hash, "first_prompt",
+                     d->at[0].prompt, "first_target", d->at[0].targets[0]);
+    qv__dataset_free(d);
+    return QV_OK;
+}
+
+static qv_status tasks_info(json_t **out, const char *path, qv_err *err)
+{
+    qv_arena arena = {0};
+    char **files;
+    size_t n, examples = 0;
+    json_t *rows = json_array();
+    qv_status result = qv__dataset_list(&files, &n, &arena, path, err);
+    for (size_t i = 0; !result && i < n; i++) {
+        struct qv_dataset *d;
+        result = qv__dataset_read(&d, files[i], NULL, err);
+        if (result)
+            break;
+        examples += d->n;
+        json_array_append_new(
+            rows, json_pack("{s:s, s:o}", "task", d->name, "n_examples", count(d->n)));
+        qv__dataset_free(d);
+    }
+    if (!result)
+        *out = json_pack("{s:s, s:o, s:o, s:O}", "kind", "tasks", "n_tasks", count(n),
+                         "n_examples", count(examples), "tasks", rows);
+    json_decref(rows);
+    qv__arena_free(&arena);
+    return result;
+}
+
+static qv_status suite_info(json_t **out, const char *path, qv_err *err)
+{
+    static const char *const parts[] = {
+        [QV_PART_ALL] = "all",
+        [QV_PART_TRAIN] = "train",
+        [QV_PART_VALID] = "valid",
+        [QV_PART_TEST] = "test",
+    };
+    struct qv_suite suite;
+    qv_status result = qv__suite_open(&suite, &path, 1, NULL, err);
+    if (result)
+        return result;
+    json_t *rows = json_array();
+    for (size_t i = 0; i < suite.n; i++) {
+        const struct qv_suite_task *t = &suite.at[i];
+        json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name, "metric",
+                            qv__metric_name(t->metric), "split", parts[t->part], "limit",
+                            t->limit ? count(t->limit) : json_null(), "path", t->path));
+    }
+    *out = json_pack("{s:s, s:s, s:o, s:o}", "kind", "suite", "name", suite.name, "n_tasks",
+                     count(suite.n), "tasks", rows);
+    qv__suite_end(&suite);
+    return QV_OK;
+}
+
+/* Whether a *.json file is an object with that key. */
+static bool has_key(const char *path, const char *key)
+{
+    json_t *value;
+    qv_err quiet;
+    if (qv__json_read(&value, path, (size_t)1 << 30, &quiet))
+        return false;
+    bool has = json_object_get(value, key) != NULL;
+    json_decref(value);
+    return has;
+}
+
+static bool ends_with(const char *path, const char *end)
+{
+    size_t n = strlen(path), m = strlen(end);
+    return n >= m && strcmp(path + n - m, end) == 0;
+}
+
+static qv_status file_info(json_t **out, const char *path, qv_err *err)
+{
+    if (ends_with(path, ".safetensors"))
+        return safetensors_info(out, path, err);
+    if (ends_with(path, ".model"))
+        return tokenizer_info(out, path, err);
+    if (ends_with(path, ".json") && has_key(path, "model"))
+        return tokenizer_info(out, path, err);
+    if (ends_with(path, ".json") && has_key(path, "tasks"))
+        return suite_info(out, path, err);
+    return task_info(out, path, err);
+}
+
+static qv_status dir_info(json_t **out, const char *path, qv_err *err)
+{
+    static const struct {
+        const char *file;
+        qv_status (*info)(json_t **out, const char *path, qv_err *err);
+    } marks[] = {
+        {"library.json", library_info},      {"adapter_config.json", adapter_info},
+        {"config.json", model_info},         {"tokenizer.json", tokenizer_info},
+        {"tokenizer.model", tokenizer_info}, {"vocab.json", tokenizer_info},
+    };
+    qv_arena arena = {0};
+    qv_status (*info)(json_t **, const char *, qv_err *) = tasks_info;
+    for (size_t i = QV_COUNT(marks); i-- > 0;)
+        if (qv__is_file(qv__arena_fmt(&arena, "%s/%s", path, marks[i].file)))
+            info = marks[i].info;
+    qv__arena_free(&arena);
+    return info(out, path, err);
+}
+
+int cmd_info(int argc, char **argv)
+{
+    struct args a = {0};
+    argp_parse(&spec, argc, argv, 0, NULL, &a);
+    qv_err err;
+    json_t *facts = NULL;
+    qv_status result = QV_OK;
+    if (qv__is_dir(a.path))
+        result = dir_info(&facts, a.path, &err);
+    else if (qv__is_file(a.path))
+        result = file_info(&facts, a.path, &err);
+    else
+        result =
+            qv_fail(&err, QV_ENOTFOUND, "%s: there is no such file or directory", a.path);
+    if (!result)
+        qv__print(facts, a.as_json);
+    return result ? qv__say_failure(&err) : 0;
+}

@@ -1,0 +1,298 @@
+/* library.c - quiver library: the experts of a library, and changes to them. Each
+ * action is one function and one line in the table. */
+#include "base/file.h"
+#include "cli/cli.h"
+#include "library/meta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct args {
+    struct qv_words words; // the action, the library, and what else it takes
+    struct qv_words tasks;
+    bool replaces, as_json;
+};
+
+/* An action on an open library with its own words; *code is for what is found
+ * wrong without being a failure. */
+struct action {
+    const char *name, *takes, *gist;
+    size_t n_words; // after the library
+    bool makes_library;
+    qv_status (*run)(qv_library *lib, const char *const *word, const struct args *a,
+                     int *code, qv_err *err);
+};
+
+static json_t *list_words(const char *const *word, size_t n)
+{
+    json_t *out = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(out, json_string(word[i]));
+    return out;
+}
+
+static json_t *describe(const qv_expert_info *e)
+{
+    json_t *scores = json_array(), *data = json_array(), *settings = NULL;
+    const qv_expert_meta *m = &e->meta;
+    for (size_t i = 0; i < m->n_scores; i++)
+        json_array_append_new(scores, json_pack("{s:s, s:s, s:o}", "task", m->score[i].task,
+                                                "metric", m->score[i].metric, "value",
+                                                qv__json_number(m->score[i].value)));
+    for (size_t i = 0; i < m->n_data; i++)
+        json_array_append_new(data, json_pack("{s:s, s:s?}", "path", m->data[i].path,
+                                              "hash", m->data[i].hash));
+    if (m->settings && qv__json_parse(&settings, m->settings, strlen(m->settings), NULL))
+        settings = NULL;
+    return json_pack(
+        "{s:s, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, s:s?, s:s?, s:o*, s:o, s:o}", "name",
+        e->name, "hash", e->hash, "created_by", e->created_by, "n_sites",
+        (json_int_t)e->n_sites, "n_weights", (json_int_t)e->n_weights, "min_rank",
+        (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank, "tasks",
+        list_words(m->task, m->n_tasks), "base", m->base_name, "base_hash", m->base_hash,
+        "settings", settings, "data", data, "scores", scores);
+}
+
+static json_t *row_of(const qv_expert_info *e)
+{
+    json_t *tasks = list_words(e->meta.task, e->meta.n_tasks);
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", e->name, "min_rank",
+                     (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank,
+                     "n_sites", (json_int_t)e->n_sites, "n_weights",
+                     (json_int_t)e->n_weights, "tasks", tasks);
+}
+
+static qv_status run_list(qv_library *lib, const char *const *word, const struct args *a,
+                          int *code, qv_err *err)
+{
+    (void)word;
+    (void)code;
+    qv_snapshot *snap;
+    qv_status result = qv_library_snapshot(&snap, lib, err);
+    if (result)
+        return result;
+    json_t *rows = json_array();
+    size_t n = qv_snapshot_size(snap);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(rows, row_of(qv_snapshot_info(snap, i)));
+    const qv_library_opts *facts = qv_library_facts(lib);
+    qv__print(json_pack("{s:s, s:s?, s:s?, s:I, s:o}", "library", a->words.at[1], "base",
+                        facts->base_name, "base_hash", facts->base_hash, "n_experts",
+                        (json_int_t)n, "experts", rows),
+              a->as_json);
+    qv_snapshot_release(snap);
+    return QV_OK;
+}
+
+static qv_status run_show(qv_library *lib, const char *const *word, const struct args *a,
+                          int *code, qv_err *err)
+{
+    (void)code;
+    qv_snapshot *snap;
+    qv_status result = qv_library_snapshot(&snap, lib, err);
+    if (result)
+        return result;
+    size_t i = qv_snapshot_find(snap, word[0]);
+    if (i < qv_snapshot_size(snap))
+        qv__print(describe(qv_snapshot_info(snap, i)), a->as_json);
+    else
+        result = qv_fail(err, QV_ENOTFOUND, "%s: no expert is named '%s'", a->words.at[1],
+                         word[0]);
+    qv_snapshot_release(snap);
+    return result;
+}
+
+/* A change that worked, as JSON: {"added":"name"}. A person is told nothing. */
+static void print_done(const struct args *a, const char *what, const char *name)
+{
+    if (a->as_json)
+        qv__print(json_pack("{s:s}", what, name), true);
+}
+
+static qv_status run_add(qv_library *lib, const char *const *word, const struct args *a,
+                         int *code, qv_err *err)
+{
+    (void)code;
+    const qv_expert_opts opts = {
+        .meta = {.task = a->tasks.at, .n_tasks = a->tasks.n},
+        .replace = a->replaces,
+    };
+    qv_status result = qv_library_add(lib, word[0], word[1], &opts, err);
+    if (!result)
+        print_done(a, "added", word[0]);
+    return result;
+}
+
+static qv_status run_remove(qv_library *lib, const char *const *word, const struct args *a,
+                            int *code, qv_err *err)
+{
+    (void)code;
+    qv_status result = qv_library_remove(lib, word[0], err);
+    if (!result)
+        print_done(a, "removed", word[0]);
+    return result;
+}
+
+static qv_status run_rename(qv_library *lib, const char *const *word, const struct args *a,
+                            int *code, qv_err *err)
+{
+    (void)code;
+    qv_status result = qv_library_rename(lib, word[0], word[1], err);
+    if (!result)
+        print_done(a, "renamed", word[1]);
+    return result;
+}
+
+static qv_status run_export(qv_library *lib, const char *const *word, const struct args *a,
+                            int *code, qv_err *err)
+{
+    (void)code;
+    qv_status result = qv_library_export(lib, word[0], word[1], err);
+    if (!result)
+        print_done(a, "exported", word[1]);
+    return result;
+}
+
+static void note_problem(void *arg, const char *expert, const char *sentence)
+{
+    json_array_append_new(arg,
+                          json_pack("{s:s?, s:s}", "expert", expert, "problem", sentence));
+}
+
+static qv_status run_verify(qv_library *lib, const char *const *word, const struct args *a,
+                            int *code, qv_err *err)
+{
+    (void)word;
+    size_t n;
+    json_t *problems = json_array();
+    qv_status result = qv_library_verify(lib, note_problem, problems, &n, err);
+    if (!result) {
+        if (a->as_json || n)
+            qv__print(json_pack("{s:O}", "problems", problems), a->as_json);
+        else
+            puts("everything is as it should be");
+        *code = n ? QV_FAILED : 0;
+    }
+    json_decref(problems);
+    return result;
+}
+
+static const struct action actions[] = {
+    {"list", "LIB", "the experts", 0, false, run_list},
+    {"show", "LIB NAME", "all that is known of one", 1, false, run_show},
+    {"add", "LIB NAME DIR", "copy a PEFT adapter into it, which is made if need be", 2,
+     true, run_add},
+    {"remove", "LIB NAME", "take one out", 1, false, run_remove},
+    {"rename", "LIB NAME TO", "call one otherwise", 2, false, run_rename},
+    {"verify", "LIB", "re-read and re-hash everything; exit 1 on a problem", 0, false,
+     run_verify},
+    {"export", "LIB NAME DIR", "copy one out as a plain PEFT adapter", 2, false,
+     run_export},
+};
+
+static const struct action *find(const char *name)
+{
+    for (size_t i = 0; i < QV_COUNT(actions); i++)
+        if (strcmp(actions[i].name, name) == 0)
+            return &actions[i];
+    return NULL;
+}
+
+enum { KEY_TASK = 256, KEY_REPLACE };
+
+static void check(const struct args *a, const struct argp_state *state)
+{
+    const struct action *action = a->words.n ? find(a->words.at[0]) : NULL;
+    if (a->words.n == 0)
+        argp_error(state, "what is to be done?");
+    else if (!action)
+        argp_error(state, "no action is named '%s'", a->words.at[0]);
+    else if (a->words.n != action->n_words + 2)
+        argp_error(state, "%s takes %s", action->name, action->takes);
+    else if ((a->tasks.n || a->replaces) && action->run != run_add)
+        argp_error(state, "%s goes with add", a->replaces ? "--replace" : "--task");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    struct args *a = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->as_json;
+        break;
+    case KEY_TASK:
+        qv__words_add(&a->tasks, arg);
+        break;
+    case KEY_REPLACE:
+        a->replaces = true;
+        break;
+    case ARGP_KEY_ARG:
+        qv__words_add(&a->words, arg);
+        break;
+    case ARGP_KEY_END:
+        check(a, state);
+        break;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+/* The actions, before the options. Ended by argp with free(). */
+static char *list_actions(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_PRE_DOC)
+        return (char *)(uintptr_t)text;
+    size_t size = 0;
+    char *out = NULL;
+    FILE *f = open_memstream(&out, &size);
+    qv_check(f);
+    fprintf(f, "%s\n", text);
+    for (size_t i = 0; i < QV_COUNT(actions); i++)
+        fprintf(f, "\n  %-7s %-13s %s", actions[i].name, actions[i].takes, actions[i].gist);
+    fclose(f);
+    return out;
+}
+
+static const struct argp_option options[] = {
+    {"task", KEY_TASK, "NAME", 0, "add: what it was trained on; may be given again", 0},
+    {"replace", KEY_REPLACE, NULL, 0, "add: in place of one of the same name", 0},
+    {0},
+};
+static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
+static const struct argp spec = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "ACTION LIB [...]",
+    .doc = "The experts of a library.\v"
+           "With --json: list {\"experts\":[{\"name\":...}, ...]}, show {\"name\":...}, "
+           "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}.",
+    .children = children,
+    .help_filter = list_actions,
+};
+
+static qv_status open_library(qv_library **lib, const char *dir, bool makes, qv_err *err)
+{
+    qv_status result = qv_library_open(lib, dir, err);
+    if (result == QV_ENOTFOUND && makes)
+        result = qv_library_create(lib, dir, NULL, err);
+    return result;
+}
+
+int cmd_library(int argc, char **argv)
+{
+    struct args a = {0};
+    argp_parse(&spec, argc, argv, 0, NULL, &a);
+    const struct action *action = find(a.words.at[0]);
+    qv_err err;
+    qv_library *lib;
+    int code = 0;
+    qv_status result = open_library(&lib, a.words.at[1], action->makes_library, &err);
+    if (!result)
+        result = action->run(lib, a.words.at + 2, &a, &code, &err);
+    qv_library_close(lib);
+    qv__words_free(&a.words);
+    qv__words_free(&a.tasks);
+    return result ? qv__say_failure(&err) : code;
+}

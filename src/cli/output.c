@@ -1,0 +1,195 @@
+/* output.c - results on stdout, failures on stderr.
+ *
+ * A command makes one JSON object. A person is shown the same: numbers and words
+ * as "name  value" lines, lists of objects as tables.
+ */
+#include "cli/cli.h"
+#include "text/utf8.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int qv__say_failure(const qv_err *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "quiver: %s\n", err->msg);
+    return QV_FAILED;
+}
+
+json_t *qv__json_text(const char *bytes, size_t size)
+{
+    char *text = malloc(3 * size + 1);
+    qv_check(text);
+    size_t n = 0;
+    for (size_t i = 0; i < size;) {
+        size_t len = qv__utf8_valid(bytes + i, size - i);
+        if (len)
+            memcpy(text + n, bytes + i, len);
+        n += len ? len : qv__utf8_write(text + n, 0xfffd);
+        i += len ? len : 1;
+    }
+    json_t *value = json_stringn(text, n);
+    free(text);
+    return value;
+}
+
+json_t *qv__json_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* A value in one cell. Ended with free(). */
+static char *cell(const json_t *v)
+{
+    if (json_is_string(v))
+        return strdup(json_string_value(v));
+    char text[64];
+    if (json_is_integer(v)) {
+        snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+        return strdup(text);
+    }
+    if (json_is_real(v)) {
+        snprintf(text, sizeof text, "%.4g", json_real_value(v));
+        return strdup(text);
+    }
+    if (json_is_boolean(v))
+        return strdup(json_is_true(v) ? "yes" : "no");
+    if (json_is_object(v))
+        return json_dumps(v, JSON_REAL_PRECISION(5));
+    if (!json_is_array(v))
+        return strdup("-");
+    char *out = NULL;
+    size_t size = 0, i;
+    FILE *f = open_memstream(&out, &size);
+    qv_check(f);
+    json_t *item;
+    json_array_foreach(v, i, item)
+    {
+        char *one = cell(item);
+        fprintf(f, "%s%s", i ? " " : "", one);
+        free(one);
+    }
+    fclose(f);
+    return out;
+}
+
+/* Columns that a terminal needs for UTF-8 text, near enough: one a character. */
+static size_t width(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static void pad(size_t n)
+{
+    printf("%*s", (int)n, "");
+}
+
+/* "n_sites" is told as "sites", "bits_per_char" as "bits per char". */
+static void put_label(const char *key, size_t room)
+{
+    const char *label = strncmp(key, "n_", 2) == 0 ? key + 2 : key;
+    for (const char *c = label; *c; c++)
+        putchar(*c == '_' ? ' ' : *c);
+    pad(room - width(label));
+}
+
+static size_t label_width(const char *key)
+{
+    return width(key) - (strncmp(key, "n_", 2) == 0 ? 2 : 0);
+}
+
+void qv__print_table(const json_t *rows)
+{
+    enum { MOST = 16 };
+    const char *key;
+    json_t *row, *v;
+    size_t room[MOST] = {0}, n = 0, i;
+    json_object_foreach(json_array_get(rows, 0), key, v) if (n < MOST) room[n++] =
+        label_width(key);
+    json_array_foreach(rows, i, row)
+    {
+        size_t c = 0;
+        json_object_foreach(row, key, v)
+        {
+            char *text = cell(v);
+            if (c < n)
+                room[c] = qv__max(room[c], width(text));
+            free(text);
+            c++;
+        }
+    }
+    size_t c = 0;
+    json_object_foreach(json_array_get(rows, 0), key, v)
+    {
+        put_label(key, c + 1 < n ? room[c] + 2 : label_width(key));
+        c++;
+    }
+    putchar('\n');
+    json_array_foreach(rows, i, row)
+    {
+        c = 0;
+        json_object_foreach(row, key, v)
+        {
+            char *text = cell(v);
+            size_t empty = c + 1 < n ? room[c] + 2 - width(text) : 0;
+            if (json_is_number(v) && c + 1 < n) { // numbers end below one another
+                pad(empty - 2);
+                empty = 2;
+            }
+            fputs(text, stdout);
+            pad(empty);
+            free(text);
+            c++;
+        }
+        putchar('\n');
+    }
+}
+
+static bool is_table(const json_t *v)
+{
+    return json_is_array(v) && json_is_object(json_array_get(v, 0));
+}
+
+static void print_facts(const json_t *object, size_t indent)
+{
+    const char *key;
+    json_t *v;
+    size_t room = 0;
+    json_object_foreach((json_t *)(uintptr_t)object, key, v) if (!is_table(v)) room =
+        qv__max(room, label_width(key));
+    json_object_foreach((json_t *)(uintptr_t)object, key, v)
+    {
+        if (json_is_null(v) || (json_is_array(v) && json_array_size(v) == 0))
+            continue;
+        pad(indent);
+        if (is_table(v)) {
+            putchar('\n');
+            qv__print_table(v);
+        } else if (json_is_object(v)) {
+            put_label(key, label_width(key));
+            putchar('\n');
+            print_facts(v, indent + 2);
+        } else {
+            char *text = cell(v);
+            put_label(key, room + 2);
+            puts(text);
+            free(text);
+        }
+    }
+}
+
+void qv__print(json_t *value, bool as_json)
+{
+    if (as_json) {
+        json_dumpf(value, stdout, JSON_REAL_PRECISION(9) | JSON_COMPACT);
+        putchar('\n');
+    } else {
+        print_facts(value, 0);
+    }
+    json_decref(value);
+}
