@@ -84,6 +84,7 @@ $(call obj,$(wildcard tests/*/*.c)): | $B/needs-test
 
 $(TESTS): $B/%: $B/%.o $(call obj,$(SUP)) $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+$B/tests/e2e/stories_test: | $B/tools/llama2c
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
