@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-enum { WIDTH = 760, TOP = 8, BOTTOM = 44, LANE = 13, GAP = 12 };
+enum { WIDTH = 760, TOP = 8, BOTTOM = 44, LANE = 13, GAP = 12, LEVEL = 24 };
 
 struct layout {
     struct qv_scale x;
@@ -25,7 +25,7 @@ static struct layout place(const struct qv_dots *c, double legend)
         label = fmax(label, qv__text_width(c->rows[i], 12));
     struct layout l = {.left = fmin(label + 20, WIDTH / 2.5)};
     l.x = qv__scale(low, high, l.left, WIDTH - l.left - 24, 7, true);
-    l.row = (double)(c->n_series * LANE + GAP);
+    l.row = c->level ? LEVEL : (double)(c->n_series * LANE + GAP);
     l.bottom = TOP + legend + l.row * (double)c->n_rows;
     return l;
 }
@@ -63,6 +63,37 @@ static void estimate(FILE *out, const struct qv_dots *c, const struct layout *l,
     qv__arena_free(&a);
 }
 
+/* From the least to the greatest mark of a row whose marks share one line. */
+static void reach(FILE *out, const struct qv_dots *c, const struct layout *l, size_t row,
+                  double y)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < c->n_series; i++) {
+        double v = c->at[row * c->n_series + i].value;
+        if (isfinite(v)) {
+            low = fmin(low, v);
+            high = fmax(high, v);
+        }
+    }
+    if (low < high)
+        qv__svg_line(out, "reach", qv__scale_at(&l->x, low), y, qv__scale_at(&l->x, high),
+                     y);
+}
+
+static void row(FILE *out, const struct qv_dots *c, const struct layout *l, size_t r,
+                double top)
+{
+    double middle = top + l->row / 2;
+    qv__svg_line(out, "base", 0, top, l->left + l->x.span, top);
+    qv__svg_text(out, "label", 0, middle + 4, 's', c->rows[r]);
+    if (c->level)
+        reach(out, c, l, r, middle);
+    for (size_t i = 0; i < c->n_series; i++) {
+        double lane = top + GAP / 2.0 + LANE * ((double)i + 0.5);
+        estimate(out, c, l, r, i, c->level ? middle : lane);
+    }
+}
+
 void qv__plot_dots(FILE *out, const struct qv_dots *c)
 {
     bool keyed = c->n_series > 1;
@@ -80,13 +111,8 @@ void qv__plot_dots(FILE *out, const struct qv_dots *c)
         qv__svg_text(out, "tick", x, l.bottom + 16, 'm', qv__number(text, v, l.x.decimals));
     }
     qv__svg_text(out, "axis", l.left + l.x.span, l.bottom + 34, 'e', c->x_label);
-    for (size_t r = 0; r < c->n_rows; r++) {
-        double top = TOP + legend + l.row * (double)r;
-        qv__svg_line(out, "base", 0, top, l.left + l.x.span, top);
-        qv__svg_text(out, "label", 0, top + l.row / 2 + 4, 's', c->rows[r]);
-        for (size_t i = 0; i < c->n_series; i++)
-            estimate(out, c, &l, r, i, top + GAP / 2.0 + LANE * ((double)i + 0.5));
-    }
+    for (size_t r = 0; r < c->n_rows; r++)
+        row(out, c, &l, r, TOP + legend + l.row * (double)r);
     qv__svg_line(out, "base", 0, l.bottom, l.left + l.x.span, l.bottom);
     qv__svg_end(out);
 }

@@ -56,6 +56,7 @@ struct qv_dots {
     size_t n_series;
     const struct qv_estimate *at; // [n_rows, n_series]
     bool bars;                    // bars from zero in place of dots
+    bool level; // dots alone, those of a row on one line, which joins them
 };
 void qv__plot_dots(FILE *out, const struct qv_dots *c);
 

@@ -9,7 +9,8 @@
  *     libraries/NAME/           libraries; the experts of "mbc" are its clusters
  *     eval/SYSTEM.SUITE.json    what `quiver eval --json` prints; SYSTEM is "base",
  *                               LIBRARY or LIBRARY-ROUTER
- *     routes/NAME.json          what `quiver route --json` prints
+ *     routes/SYSTEM.NAME.json   what `quiver route --json` prints of a text; NAME is a
+ *                               task or any word
  */
 #ifndef QV_PLOT_REPORT_H
 #define QV_PLOT_REPORT_H
@@ -69,10 +70,10 @@ struct qv_report_map {
 
 /* Where the tokens of one text went. */
 struct qv_report_route {
-    const char *name, *text;
+    const char *system, *name;
     const char **token;  // [T]
     const char **site;   // [n_sites]
-    const char **expert; // [K]
+    const char **expert; // [K] those of the library, then any other that is named
     size_t T, n_sites, K;
     int *top;      // [n_sites, T] the heaviest expert, or -1
     float *weight; // [n_sites, T] its weight

@@ -97,7 +97,7 @@ static qv_status read_library(struct qv_report *r, const char *dir, qv_err *err)
 {
     qv_arena *a = &r->arena;
     qv_library *lib;
-    qv_snapshot *snap;
+    qv_snapshot *snap = NULL;
     qv_status result = qv_library_open(&lib, dir, err);
     if (result)
         return result;

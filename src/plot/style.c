@@ -38,6 +38,7 @@ static const char style[] =
     ".plot .thin{stroke-width:1;opacity:.55}\n"
     ".plot .curve:hover{stroke-width:3;opacity:1}\n"
     ".plot .whisker{stroke-width:1.6;opacity:.75}\n"
+    ".plot .reach{stroke:var(--rule);stroke-width:4;stroke-linecap:round}\n"
     ".plot .hull{stroke-width:26;stroke-linejoin:round;stroke-linecap:round;opacity:.11}\n"
     ".plot .mark{stroke:var(--paper);stroke-width:1}\n"
     ".plot .none{fill:var(--grid)}.plot .rest{fill:var(--rest)}\n"

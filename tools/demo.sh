@@ -1,0 +1,125 @@
+#!/bin/sh
+# demo.sh - from a model and a few tasks to a library of experts, and a page that
+# shows what routing among them does. Called by ./run demo.
+#
+# Stop it at any moment and start it again: it goes on where it was. What it makes
+# lies in runs/demo; `rm -r runs/demo` starts afresh. Everything below can be set
+# from outside, as in: STEPS=200 RUN=runs/long ./run demo
+set -eu
+cd "$(dirname "$0")/.."
+
+: "${RUN:=runs/demo}"       # where everything goes
+: "${MODEL:=models/base}"   # the frozen model
+: "${TASKS:=tasks}"         # tasks.json, and data/TASK.jsonl
+: "${PER_FAMILY:=2}"        # tasks of each family to train on, at most
+: "${STEPS:=60}"            # of training, a task
+: "${LR:=0.002}"            # learning rate
+: "${CLUSTERS:=10}"         # of mbc
+: "${SEED:=1}"
+: "${UPSTREAM:=20}"         # examples a task to score on: tasks that were trained on,
+: "${HELD_OUT:=20}"         # and tasks that were not
+: "${MAX_TOKENS:=16}"       # of an answer
+
+# Texts to follow token by token: the task each could be of, and the text.
+texts() {
+    cat << 'END'
+translate_french|How do you say "the horse" in French? Answer:
+extract_where|Clara lost a red scarf at the library on Friday. Where did it happen? Answer:
+sentiment_films|A film critic writes: The plot was dull and the ending was awful. Positive or negative?
+sums_add|Anna has four apples and finds three more. How many apples does she have? Answer:
+opposites_choice|Which word is the opposite of "hot": cold or round? Answer:
+riddle_animals|I have four legs, I bark, and I guard the house. What am I?
+END
+}
+
+# A command as one could type it.
+typed() {
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./=,:-]*) printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done | cut -c2-
+}
+
+# step FILE COMMAND...: run it, its output to FILE (- for none), unless it was run.
+step() {
+    file=$1
+    shift
+    line=$(typed "$@")
+    [ "$file" = - ] || line="$line > $file"
+    if [ -f "$RUN/commands.tsv" ] && cut -f2- "$RUN/commands.tsv" | grep -qxF -- "$line"; then
+        return 0
+    fi
+    printf '\n$ %s\n' "$line"
+    begun=$(date +%s)
+    if [ "$file" = - ]; then
+        "$@" > /dev/null
+    else
+        "$@" > "$file.part"
+        mv "$file.part" "$file"
+    fi
+    printf '%s\t%s\n' "$(($(date +%s) - begun))" "$line" >> "$RUN/commands.tsv"
+}
+
+# The tasks that are held out (true) or not (false), at most $2 of a family.
+choose() {
+    sed -n "s/^\"\([a-z_]*\)\":{\"family\":\"\([a-z_]*\)\",\"held_out\":$1.*/\2 \1/p" \
+        "$TASKS/tasks.json" | awk -v most="$2" 'n[$1]++ < most { print $2 }'
+}
+
+# A run is of one choice of settings.
+settings="$MODEL $TASKS $PER_FAMILY $STEPS $LR $CLUSTERS $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
+if [ -f "$RUN/settings" ] && [ "$(cat "$RUN/settings")" != "$settings" ]; then
+    printf '%s was made with other settings: remove it, or set RUN to another place\n' "$RUN" >&2
+    exit 1
+fi
+mkdir -p "$RUN/upstream" "$RUN/held_out" "$RUN/libraries" "$RUN/eval" "$RUN/routes"
+printf '%s\n' "$settings" > "$RUN/settings"
+cp "$TASKS/tasks.json" "$RUN/tasks.json"
+for task in $(choose false "$PER_FAMILY"); do
+    cp "$TASKS/data/$task.jsonl" "$RUN/upstream"
+done
+for task in $(choose true 99); do
+    cp "$TASKS/data/$task.jsonl" "$RUN/held_out"
+done
+cat > "$RUN/run.json" << END
+{"title": "A library of experts, routed token by token", "model": "$MODEL"}
+END
+
+# Three libraries over one frozen model.
+for method in private shared mbc; do
+    more=
+    [ $method != mbc ] || more="--clusters $CLUSTERS"
+    # shellcheck disable=SC2086 # $more is words
+    step - ./quiver build --model "$MODEL" --tasks "$RUN/upstream" --method $method $more \
+        --library "$RUN/libraries/$method" --steps "$STEPS" --lr "$LR" --seed "$SEED"
+done
+
+# score SYSTEM WHO...: on unseen examples of the tasks trained on, and on other tasks.
+score() {
+    system=$1
+    shift
+    step - ./quiver eval --model "$MODEL" "$@" --suite "$RUN/upstream" --split test \
+        --limit "$UPSTREAM" --max-tokens "$MAX_TOKENS" --metric rougeL,loglik \
+        --out "$RUN/eval/$system.upstream.json"
+    case $system in *-oracle) return ;; esac # nobody was trained on the other tasks
+    step - ./quiver eval --model "$MODEL" "$@" --suite "$RUN/held_out" --split test \
+        --limit "$HELD_OUT" --max-tokens "$MAX_TOKENS" --metric rougeL,loglik \
+        --out "$RUN/eval/$system.held_out.json"
+}
+score base
+score shared --library "$RUN/libraries/shared" --router uniform
+for library in private mbc; do
+    for router in uniform arrow oracle; do
+        score $library-$router --library "$RUN/libraries/$library" --router $router
+    done
+done
+
+texts | while IFS='|' read -r task text; do
+    step "$RUN/routes/private-arrow.$task.json" ./quiver route --model "$MODEL" \
+        --library "$RUN/libraries/private" --router arrow --json "$text"
+done
+
+printf '\n$ ./quiver report %s\n' "$RUN"
+./quiver report "$RUN"
