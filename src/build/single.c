@@ -81,10 +81,10 @@ qv_status qv_train(const qv_model *model, const char *const *paths, size_t n,
                                  qv__seed_named(o.seed, e->name), err);
     const char *checkpoint = qv__arena_fmt(&p.arena, "%s.checkpoint", out);
     if (!result)
+        result = qv__make_dir(out, err); // and its parents, where the checkpoint goes
+    if (!result)
         result =
             qv__train_expert(e, model, &src, p.valid, p.n_valid, &o, checkpoint, &log, err);
-    if (!result)
-        result = qv__make_dir(out, err);
     if (!result)
         result = qv__peft_write(e, out, err);
     if (!result)
@@ -163,9 +163,9 @@ qv_status qv_train_full(const char *const *paths, size_t n, const char *out,
                                  o->batch ? o->batch : 16, o->seed, err);
     const char *checkpoint = qv__arena_fmt(&p.arena, "%s.checkpoint", out);
     if (!result)
-        result = qv__train_full(m, &src, p.valid, p.n_valid, o, checkpoint, &log, err);
-    if (!result)
         result = qv__make_dir(out, err);
+    if (!result)
+        result = qv__train_full(m, &src, p.valid, p.n_valid, o, checkpoint, &log, err);
     if (!result)
         result = copy_tokenizer(opts->model_dir, out, &p.arena, err);
     if (!result)
