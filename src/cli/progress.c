@@ -6,7 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 100, BAR = 20, EVERY = 10 }; // characters; seconds between lines
+enum { LINE = 100, BAR = 20 };  // characters
+enum { FIRST = 2, EVERY = 10 }; // seconds to the first line, and between lines
 
 static volatile sig_atomic_t is_asked_to_stop;
 
@@ -59,7 +60,7 @@ static bool tell(void *arg, const char *what, double done, double total, const c
         snprintf(line, sizeof line, "%s [%s] %.0f/%.0f %s%s", what, bar, done, total, note,
                  left);
         fprintf(stderr, "\r\033[K%.*s", LINE, line);
-    } else if (!t->has_told || now - t->told >= EVERY) {
+    } else if (now - t->told >= EVERY) {
         fprintf(stderr, "%s %.0f/%.0f %s%s\n", what, done, total, note, left);
         t->told = now;
     }
@@ -70,7 +71,8 @@ static bool tell(void *arg, const char *what, double done, double total, const c
 
 qv_progress qv__teller_begin(struct qv_teller *t)
 {
-    *t = (struct qv_teller){.is_terminal = isatty(STDERR_FILENO)};
+    *t = (struct qv_teller){.is_terminal = isatty(STDERR_FILENO),
+                            .told = qv__seconds() - EVERY + FIRST};
     /* SA_RESETHAND: the second one does what signals do. */
     struct sigaction act = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &act, NULL);
