@@ -150,9 +150,8 @@ static qv_status is_made(bool *made, struct making *k, qv_err *err)
         *made = k->is_there && has_artifacts(k, info->hash);
         if (!k->is_there)
             result = qv_fail(err, QV_EEXIST,
-                             "expert '%s' is there from another run; remove it or build "
-                             "into another library",
-                             k->g->name);
+                             "one is there from another run; remove it or build into "
+                             "another library");
     }
     qv_snapshot_release(snap);
     return result;
@@ -256,8 +255,6 @@ qv_status qv__build_group(struct qv_builder *b, qv_library *lib, const struct qv
     if (!result) {
         name_run(&k);
         result = is_made(&made, &k, err);
-    } else {
-        result = qv_wrap(err, result, "expert '%s': ", g->name);
     }
     if (!result && !made)
         result = make(&k, err);
@@ -267,7 +264,7 @@ qv_status qv__build_group(struct qv_builder *b, qv_library *lib, const struct qv
     qv__source_end(&k.src);
     free(k.train);
     free(k.valid);
-    return result;
+    return result ? qv_wrap(err, result, "expert '%s': ", g->name) : QV_OK;
 }
 
 qv_status qv__build_each(struct qv_builder *b, qv_library *lib, float share, qv_err *err)
