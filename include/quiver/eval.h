@@ -14,8 +14,8 @@ extern "C" {
  * logarithms a token, at most 0, for "loglik". */
 typedef struct qv_task_result {
     const char *name, *metric;
-    size_t n;
-    double mean;
+    size_t n;            // examples; a split of a small task may have none
+    double mean;         // NaN of none
     const double *score; // [n] of each example, in file order
 } qv_task_result;
 
@@ -24,9 +24,9 @@ typedef struct qv_eval_result qv_eval_result;
 /* All-zero means default. */
 typedef struct qv_eval_opts {
     const char *metric; // where no suite names one ("rougeL")
-    const char *split;  // test, valid, train or all, likewise ("test" of what a
-                        // build may have trained on is unseen; default: all)
-    size_t limit;       // examples a task (all)
+    const char *split;  // test, valid, train or all, whatever a suite says ("test"
+                        // of what a build trained on is unseen; else: all)
+    size_t limit;       // examples a task, whatever a suite says (else: all)
     size_t max_tokens;  // of an answer (32)
     size_t pass_tokens; // tokens in one pass (1024)
     qv_progress progress;
@@ -44,7 +44,8 @@ void qv_eval_free(qv_eval_result *r);
 size_t qv_eval_tasks(const qv_eval_result *r);
 const qv_task_result *qv_eval_task(const qv_eval_result *r, size_t i); // borrowed
 
-/* The mean over tasks of the tasks' means. */
+/* The mean, over the tasks that have examples in the split, of their means; NaN if
+ * none has. */
 double qv_eval_mean(const qv_eval_result *r);
 
 #ifdef __cplusplus

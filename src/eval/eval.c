@@ -57,9 +57,6 @@ static qv_status prepare_requests(struct qv_request *req, struct run *r, qv_err 
                                                r->at[i]->prompt, prompt_room(r), err);
         if (result)
             return qv_wrap(err, result, "%s: ", r->task->path);
-        if (s.n == 0)
-            return qv_fail(err, QV_EFORMAT, "%s: an empty prompt cannot be continued",
-                           r->task->path);
         req[i] = (struct qv_request){.prompt = s.ids,
                                      .n_prompt = s.n,
                                      .max_new = r->o->max_tokens,
@@ -68,7 +65,7 @@ static qv_status prepare_requests(struct qv_request *req, struct run *r, qv_err 
     return QV_OK;
 }
 
-/* What was said, without the space that joins it to the prompt. */
+/* Both metrics overlook the space that joins an answer to its prompt. */
 static qv_status score_answer(double *score, const struct run *r,
                               const struct qv_request *req, const struct qv_example *e,
                               qv_err *err)
@@ -332,7 +329,11 @@ const qv_task_result *qv_eval_task(const qv_eval_result *r, size_t i)
 double qv_eval_mean(const qv_eval_result *r)
 {
     double sum = 0;
+    size_t n = 0;
     for (size_t i = 0; i < r->n; i++)
-        sum += r->task[i].mean;
-    return r->n ? sum / (double)r->n : NAN;
+        if (r->task[i].n) {
+            sum += r->task[i].mean;
+            n++;
+        }
+    return n ? sum / (double)n : NAN;
 }
