@@ -409,14 +409,14 @@ static void a_split_without_examples_counts_for_nothing(void **state)
     qv_err err;
     assert_works(qv__make_dir(at("small"), &err), &err);
     const char *const one = "{\"prompt\":\"p\",\"completion\":\"c\"}\n";
-    char name[16];
-    for (size_t i = 0, found = 0; found < 2; i++) { // one of each
-        snprintf(name, sizeof name, "t%zu", i);
+    const char *file[2]; // its line is for training or validation, and for testing
+    for (size_t i = 0, found = 0; found < 2; i++) {
+        const char *name = qv__arena_fmt(&names, "t%zu", i);
         bool is_test = qv__part_of(name, 0) == QV_TEST;
-        if (is_test == (found == 1)) {
-            write_text(qv__arena_fmt(&names, "%s/small/%s.jsonl", root, name), one);
-            found++;
-        }
+        if (is_test != (found == 1))
+            continue;
+        file[found] = qv__arena_fmt(&names, "%s/small/%s.jsonl", root, name);
+        write_text(file[found++], one);
     }
     static const char *const metric[] = {"loglik", "rougeL"};
     for (size_t i = 0; i < 2; i++) {
@@ -429,8 +429,7 @@ static void a_split_without_examples_counts_for_nothing(void **state)
         assert_near(qv_eval_mean(r), qv_eval_task(r, full)->mean, 0);
         qv_eval_free(r);
     }
-    qv_eval_result *none = eval(qv__arena_fmt(&names, "%s/small/t0.jsonl", root), NULL,
-                                (qv_eval_opts){.split = "test"});
+    qv_eval_result *none = eval(file[0], NULL, (qv_eval_opts){.split = "test"});
     assert_int_equal(qv_eval_tasks(none), 1);
     assert_true(isnan(qv_eval_mean(none)));
     qv_eval_free(none);
