@@ -153,6 +153,38 @@ static void any_number_of_lanes_and_passes_gives_the_same_gradient(void **state)
     qv__expert_free(e);
 }
 
+/* Along its own direction the loss rises by the gradient's length. */
+static void the_gradient_is_that_of_the_loss_reported(void **state)
+{
+    (void)state;
+    static struct drawn d;
+    draw(&d);
+    struct qv_expert *e = adapter("lora_all");
+    const struct qv_objective_of of = {.m = model, .expert = e};
+    const struct qv_dropout drops[] = {{0, 0}, {0.2f, 3}};
+    float *start = malloc(e->n_w * sizeof *start);
+    assert_non_null(start);
+    memcpy(start, e->w, e->n_w * sizeof *start);
+    for (size_t k = 0; k < QV_COUNT(drops); k++) {
+        double length = 0, loss[2], at;
+        float *g = gradient(&at, &of, d.list, N, 2, 60, drops[k]);
+        for (size_t i = 0; i < e->n_w; i++)
+            length += (double)g[i] * (double)g[i];
+        length = sqrt(length);
+        for (size_t side = 0; side < 2; side++) {
+            for (size_t i = 0; i < e->n_w; i++)
+                e->w[i] = start[i] + (float)((side ? 2e-3 : -2e-3) * (double)g[i] / length);
+            free(gradient(&loss[side], &of, d.list, N, 2, 60, drops[k]));
+        }
+        memcpy(e->w, start, e->n_w * sizeof *start);
+        float slope = (float)((loss[1] - loss[0]) / 4e-3), want = (float)length;
+        assert_close(&slope, &want, 1, 0, 2e-4);
+        free(g);
+    }
+    free(start);
+    qv__expert_free(e);
+}
+
 static void the_same_lanes_give_the_same_bits(void **state)
 {
     (void)state;
@@ -244,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_is_the_mean_over_sequences_of_their_own_means),
         cmocka_unit_test(any_number_of_lanes_and_passes_gives_the_same_gradient),
+        cmocka_unit_test(the_gradient_is_that_of_the_loss_reported),
         cmocka_unit_test(the_same_lanes_give_the_same_bits),
         cmocka_unit_test(loras_gradients_are_those_of_pytorch_and_peft),
         cmocka_unit_test(a_reused_experts_loss_is_the_loss_it_was_trained_to),
