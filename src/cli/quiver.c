@@ -30,8 +30,12 @@ static void wait_politely(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
         return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0)
-        execv("/proc/self/exe", argv); // if that fails, go on as we are
+    char path[4096]; // by its own name, which ps then shows
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1))
+        return;
+    path[n] = '\0';
+    execv(path, argv); // if that fails, go on as we are
 }
 
 static int help(FILE *out)
