@@ -64,7 +64,7 @@ step() {
 
 # The tasks that are held out (true) or not (false), at most $2 of a family.
 choose() {
-    sed -n "s/^\"\([a-z_]*\)\":{\"family\":\"\([a-z_]*\)\",\"held_out\":$1.*/\2 \1/p" \
+    sed -n "s/^\"\([A-Za-z0-9_]*\)\":{\"family\":\"\([A-Za-z0-9_]*\)\",\"held_out\":$1.*/\2 \1/p" \
         "$TASKS/tasks.json" | awk -v most="$2" 'n[$1]++ < most { print $2 }'
 }
 
