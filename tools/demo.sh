@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
 : "${TASKS:=tasks}"         # tasks.json, and data/TASK.jsonl
 : "${PER_FAMILY:=2}"        # tasks of each family to train on, at most
 : "${STEPS:=60}"            # of training, a task
+: "${BATCH:=8}"             # examples a step
 : "${LR:=0.002}"            # learning rate
 : "${CLUSTERS:=10}"         # of mbc
 : "${SEED:=1}"
@@ -69,7 +70,7 @@ choose() {
 }
 
 # A run is of one choice of settings.
-settings="$MODEL $TASKS $PER_FAMILY $STEPS $LR $CLUSTERS $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
+settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $CLUSTERS $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
 if [ -f "$RUN/settings" ] && [ "$(cat "$RUN/settings")" != "$settings" ]; then
     printf '%s was made with other settings: remove it, or set RUN to another place\n' "$RUN" >&2
     exit 1
@@ -93,7 +94,8 @@ for method in private shared mbc; do
     [ $method != mbc ] || more="--clusters $CLUSTERS"
     # shellcheck disable=SC2086 # $more is words
     step - ./quiver build --model "$MODEL" --tasks "$RUN/upstream" --method $method $more \
-        --library "$RUN/libraries/$method" --steps "$STEPS" --lr "$LR" --seed "$SEED"
+        --library "$RUN/libraries/$method" --steps "$STEPS" --batch "$BATCH" --lr "$LR" \
+        --seed "$SEED"
 done
 
 # score SYSTEM WHO...: on unseen examples of the tasks trained on, and on other tasks.

@@ -44,20 +44,22 @@ static const char style[] =
     "table{border-collapse:collapse;width:100%;font:14px/1.4 \"Inter\",\"Helvetica Neue\","
     "Helvetica,Arial,\"Liberation Sans\",sans-serif;font-variant-numeric:tabular-nums}\n"
     "caption{caption-side:bottom;text-align:left;padding-top:10px}\n"
-    "th{font-weight:600;text-align:right;vertical-align:bottom;padding:6px 0 6px 20px;"
+    "th{font-weight:600;text-align:right;vertical-align:bottom;padding:6px 0 6px 16px;"
     "border-bottom:1.5px solid var(--ink)}\n"
-    "td{text-align:right;padding:5px 0 5px 20px;border-bottom:1px solid var(--grid);"
+    "td{text-align:right;padding:5px 0 5px 16px;border-bottom:1px solid var(--grid);"
     "white-space:nowrap}\n"
     ".text{text-align:left}th:first-child,td:first-child{padding-left:0}\n"
-    "tr.rule td{border-top:1px solid var(--soft)}\n"
+    "tr.rule td{border-top:1.5px solid var(--soft)}\n"
     "tbody tr:last-child td{border-bottom:1.5px solid var(--ink)}\n"
     "tbody tr:hover td{background:var(--grid)}\n"
-    "td small{display:inline-block;min-width:8em;margin-left:.5em;color:var(--soft);"
+    "td small{display:inline-block;min-width:7.2em;margin-left:.3em;text-align:left;"
+    "color:var(--soft);"
     "font-size:12px}\n"
     "td b{font-weight:650}\n"
     "footer{margin-top:64px;padding-top:12px;border-top:1px solid var(--rule);"
     "font-size:14px;color:var(--soft)}\n"
-    "@media(max-width:600px){body{font-size:16px}main{padding-top:32px}h1{font-size:30px}}"
+    "@media(max-width:600px){body{font-size:16px}main{padding-top:32px}h1{font-size:30px}"
+    "figure{overflow-x:auto}figure .plot{max-width:none}figcaption{position:sticky;left:0}}"
     "\n"
     "@media print{main{max-width:none}h2{break-after:avoid}figure,.scroll{break-inside:"
     "avoid}}\n";
@@ -162,7 +164,14 @@ void qv__html_figure_end(FILE *out, const char *title, const char *text)
     fputs("</figcaption>\n</figure>\n", out);
 }
 
-static void cell(FILE *out, const struct qv_cell *c, int decimals)
+static bool has_interval(const struct qv_cell *c)
+{
+    return !c->text && c->number.low <= c->number.high;
+}
+
+/* In a column with intervals, a number without keeps the room of one, so that
+ * numbers stay below one another. */
+static void cell(FILE *out, const struct qv_cell *c, int decimals, bool room)
 {
     char text[QV_NUMBER];
     fputs(c->text ? "<td class=\"text\">" : "<td>", out);
@@ -171,9 +180,11 @@ static void cell(FILE *out, const struct qv_cell *c, int decimals)
     qv__svg_escape(out, c->text ? c->text : qv__number(text, c->number.value, decimals));
     if (c->best)
         fputs("</b>", out);
-    if (!c->text && c->number.low <= c->number.high) {
+    if (has_interval(c)) {
         element(out, " <small>[", qv__number(text, c->number.low, decimals), "");
         element(out, ", ", qv__number(text, c->number.high, decimals), "]</small>");
+    } else if (room) {
+        fputs(" <small></small>", out);
     }
     fputs("</td>", out);
 }
@@ -192,8 +203,12 @@ void qv__html_table(FILE *out, const struct qv_table *t)
         for (size_t k = 0; k < t->n_rules; k++)
             rule = rule || t->rules[k] == i;
         fputs(rule ? "<tr class=\"rule\">" : "<tr>", out);
-        for (size_t j = 0; j < t->n_columns; j++)
-            cell(out, &t->cells[i * t->n_columns + j], t->decimals[j]);
+        for (size_t j = 0; j < t->n_columns; j++) {
+            bool room = false;
+            for (size_t k = 0; k < t->n_rows; k++)
+                room = room || has_interval(&t->cells[k * t->n_columns + j]);
+            cell(out, &t->cells[i * t->n_columns + j], t->decimals[j], room);
+        }
         fputs("</tr>\n", out);
     }
     fputs("</tbody></table></div>\n", out);

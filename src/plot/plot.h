@@ -103,6 +103,7 @@ struct qv_strip {
     size_t K;
     const int *top;      // [n_sites, T] an expert, or -1 for none
     const float *weight; // [n_sites, T] its weight, 0..1
+    const double *share; // [K] of all weight, for the legend; NULL: of those above
 };
 void qv__plot_strip(FILE *out, const struct qv_strip *c);
 

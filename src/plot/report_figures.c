@@ -191,14 +191,20 @@ static const char *own_share(const struct qv_report *r, const struct qv_report_r
         }
     }
     const char *text = "";
+    if (family && !has_own)
+        text = n_kin ? "No expert was trained on this task."
+                     : "No expert was trained on this task or one of its family.";
     if (has_own)
         text = qv__arena_fmt(a,
-                             " The expert of this task got %s%% of all weight (an even "
+                             "The expert of this task got %s%% of all weight (an even "
                              "share is %s%%).",
                              num(a, 100 * own, 1), num(a, 100 / (double)t->K, 1));
     if (n_kin)
-        text = qv__arena_fmt(a, "%s The %zu of the family `%s` got %s%% (even: %s%%).",
-                             text, n_kin, family, num(a, 100 * kin, 1),
+        text = qv__arena_fmt(a,
+                             "%s The %zu %s of the family `%s` got %s%% (an even share is "
+                             "%s%%).",
+                             text, n_kin, n_kin == 1 ? "expert" : "experts", family,
+                             num(a, 100 * kin, 1),
                              num(a, 100 * (double)n_kin / (double)t->K, 1));
     return text;
 }
@@ -215,7 +221,8 @@ static void strip(FILE *out, const struct qv_report *r, const struct qv_report_r
                                            .experts = t->expert,
                                            .K = t->K,
                                            .top = t->top,
-                                           .weight = t->weight});
+                                           .weight = t->weight,
+                                           .share = t->share});
     qv__html_figure_end(out, qv__arena_fmt(&a, "%s.", t->name), own_share(r, t, &a));
     qv__arena_free(&a);
 }
@@ -251,51 +258,82 @@ static struct qv_series smooth(const struct qv_report_expert *e, size_t group, q
     return (struct qv_series){e->name, x, y, n, group};
 }
 
-static void curves(FILE *out, const struct qv_report_library *l)
+static void draw_curves(FILE *out, const struct qv_lines *c, const char *caption)
+{
+    qv__html_figure_begin(out);
+    qv__plot_lines(out, c);
+    qv__html_figure_end(out, c->plot.title, caption);
+}
+
+/* A library of one expert: its training and its validation loss. */
+static void curve(FILE *out, const struct qv_report_library *l, const char *title)
+{
+    qv_arena a = {0};
+    const struct qv_report_expert *e = &l->expert[0];
+    struct qv_series s[2] = {smooth(e, 0, &a),
+                             {"validation", e->at, e->valid, e->n_valid, 1}};
+    s[0].name = "training";
+    draw_curves(out,
+                &(struct qv_lines){.plot = {.title = title},
+                                   .x_label = "step",
+                                   .y_label = "loss",
+                                   .series = s,
+                                   .n_series = e->n_valid ? 2 : 1},
+                "One expert, on all tasks together.");
+    qv__arena_free(&a);
+}
+
+static void curves(FILE *out, const struct qv_report_library *l, const char *title)
 {
     qv_arena a = {0};
     struct qv_series *s = qv_new_n(&a, struct qv_series, l->n);
-    const char **family = qv_new_n(&a, const char *, l->n),
-               **once = qv_new_n(&a, const char *, l->n);
-    size_t *of = qv_new_n(&a, size_t, l->n), n = 0, n_groups;
+    const char **family = qv_new_n(&a, const char *, l->n);
+    const char **once = qv_new_n(&a, const char *, l->n);
+    size_t *of = qv_new_n(&a, size_t, l->n), n = 0;
     for (size_t i = 0; i < l->n; i++)
         family[i] = l->expert[i].family ? l->expert[i].family : "several families";
-    n_groups = distinct(once, of, family, l->n);
+    size_t n_groups = distinct(once, of, family, l->n);
     bool few = l->n <= 10; // then each has a name at its end, and a colour
     for (size_t i = 0; i < l->n; i++)
         if (l->expert[i].n_loss)
             s[n++] = smooth(&l->expert[i], few ? i : of[i], &a);
-    if (n) {
-        const char *title = qv__arena_fmt(&a, "Training of %s.", l->name);
-        qv__html_figure_begin(out);
-        qv__plot_lines(out, &(struct qv_lines){.plot = {.title = title},
-                                               .x_label = "step",
-                                               .y_label = "loss",
-                                               .series = s,
-                                               .n_series = n,
-                                               .groups = once,
-                                               .n_groups = n_groups});
-        qv__html_figure_end(out, title,
-                            few ? "One curve an expert."
-                                : "One curve an expert, in the colour of its family; its "
-                                  "name is in the tooltip.");
-    }
+    draw_curves(
+        out,
+        &(struct qv_lines){.plot = {.title = title},
+                           .x_label = "step",
+                           .y_label = "loss",
+                           .series = s,
+                           .n_series = n,
+                           .groups = once,
+                           .n_groups = n_groups},
+        few ? "One curve an expert."
+            : "One curve an expert, in the colour of its family; its name is in the "
+              "tooltip.");
     qv__arena_free(&a);
+}
+
+static bool has_curves(const struct qv_report_library *l)
+{
+    for (size_t k = 0; k < l->n; k++)
+        if (l->expert[k].n_loss)
+            return true;
+    return false;
 }
 
 void qv__report_curves(FILE *out, const struct qv_report *r)
 {
-    bool any = false;
+    qv_arena a = {0};
+    size_t n = 0;
     for (size_t i = 0; i < r->n_libraries; i++)
-        for (size_t k = 0; k < r->library[i].n; k++)
-            any = any || r->library[i].expert[k].n_loss;
-    if (!any) {
-        qv__html_prose(out, "The run's libraries hold no training curves.");
-        return;
+        n += has_curves(&r->library[i]);
+    qv__html_prose(out, n ? "The loss is the mean negative log-likelihood of a target's "
+                            "tokens; each point is the mean over a twentieth of the steps."
+                          : "The run's libraries hold no training curves.");
+    for (size_t i = 0; i < r->n_libraries; i++) {
+        const struct qv_report_library *l = &r->library[i];
+        if (has_curves(l))
+            (l->n == 1 ? curve : curves)(
+                out, l, qv__arena_fmt(&a, "Training of the library %s.", l->name));
     }
-    qv__html_prose(out,
-                   "The loss is the mean negative log-likelihood of a target's tokens; "
-                   "each point is the mean over a twentieth of the steps.");
-    for (size_t i = 0; i < r->n_libraries; i++)
-        curves(out, &r->library[i]);
+    qv__arena_free(&a);
 }

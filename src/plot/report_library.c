@@ -253,6 +253,19 @@ static qv_status read_map(struct qv_report *r, const char *dir, qv_err *err)
     return QV_OK;
 }
 
+/* In the order of the study; others after them, by name. */
+static int by_name(const void *a, const void *b)
+{
+    static const char *const known[] = {"private", "shared", "mbc"};
+    const struct qv_report_library *x = a, *y = b;
+    size_t i = 0, j = 0;
+    while (i < QV_COUNT(known) && strcmp(known[i], x->name) != 0)
+        i++;
+    while (j < QV_COUNT(known) && strcmp(known[j], y->name) != 0)
+        j++;
+    return i < j ? -1 : i > j ? 1 : strcmp(x->name, y->name);
+}
+
 qv_status qv__report_read_libraries(struct qv_report *r, const char *dir, qv_err *err)
 {
     char **names;
@@ -266,5 +279,6 @@ qv_status qv__report_read_libraries(struct qv_report *r, const char *dir, qv_err
         if (names[i][0] != '.' && qv__is_dir(path))
             result = read_library(r, path, err);
     }
+    qsort(r->library, r->n_libraries, sizeof *r->library, by_name);
     return result ? result : read_map(r, dir, err);
 }

@@ -69,9 +69,9 @@ static void facts(FILE *out, const struct qv_report *r, qv_arena *a)
                           families_of(&r->map))};
     struct qv_estimate gap = gap_closed(r);
     if (isfinite(gap.value))
-        fact[n++] = (struct qv_fact){
-            qv__arena_fmt(a, "%s%%", num(a, 100 * gap.value, 0)),
-            "of the way from uniform to oracle is covered by arrow, without training"};
+        fact[n++] = (struct qv_fact){qv__arena_fmt(a, "%s%%", num(a, 100 * gap.value, 0)),
+                                     "of the way from uniform to oracle is covered by "
+                                     "arrow, with no further training"};
     double arrow = mean(r, "upstream", "private-arrow");
     if (isfinite(arrow) && isfinite(mean(r, "upstream", "base")))
         fact[n++] = (struct qv_fact){
@@ -83,10 +83,8 @@ static void facts(FILE *out, const struct qv_report *r, qv_arena *a)
     if (isfinite(r->map.rand))
         fact[n++] = (struct qv_fact){
             num(a, r->map.rand, 2),
-            qv__arena_fmt(a,
-                          "adjusted Rand index of clusters and families; chance stays "
-                          "below %s",
-                          num(a, r->map.chance, 2))};
+            "adjusted Rand index of clusters and families: 1 is the same partition, "
+            "chance gives 0"};
     if (n)
         qv__html_facts(out, fact, n);
 }
@@ -194,8 +192,9 @@ static void making(FILE *out, const struct qv_report *r, qv_arena *a)
                              i + 1 < r->n_commands ? "\n" : "");
     }
     qv__html_prose(out, qv__arena_fmt(a,
-                                      "These commands, in %s minutes, made all that is "
-                                      "shown here:",
+                                      "These commands made all that is shown here, in %s "
+                                      "minutes (of one that was interrupted, its last run "
+                                      "counts):",
                                       num(a, total / 60, 1)));
     qv__html_code(out, text);
 }

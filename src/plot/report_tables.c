@@ -6,8 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const metric_name[QV_REPORT_METRICS] = {"ROUGE-L", "log-likelihood"};
-static const int metric_decimals[QV_REPORT_METRICS] = {1, 3};
+/* With hyphens that do not break. */
+static const char *const metric_name[QV_REPORT_METRICS] = {"ROUGE\xe2\x80\x91L",
+                                                           "log\xe2\x80\x91likelihood"};
+static const int metric_decimals[QV_REPORT_METRICS] = {1, 2};
 
 static const char *num(qv_arena *a, double v, int decimals)
 {
@@ -74,12 +76,11 @@ static const char *table_caption(const struct qv_report *r, qv_arena *a)
         "is of the right answer, a token. The best system that is not told "
         "the task is bold.";
     for (size_t s = 0; s < r->n_suites; s++)
-        text = qv__arena_fmt(a, "%s %s: %zu tasks, %zu examples%s", text,
-                             words(a, r->suite[s].name), r->suite[s].n_tasks,
-                             examples(&r->suite[s]),
-                             is_complete(r, &r->suite[s])
-                                 ? "."
-                                 : "; not every system was measured on all of them.");
+        text = qv__arena_fmt(
+            a, "%s%s %s: %zu tasks, %zu examples%s", text, s ? ";" : " Scored on",
+            words(a, r->suite[s].name), r->suite[s].n_tasks, examples(&r->suite[s]),
+            is_complete(r, &r->suite[s]) ? "" : " (some systems on fewer)");
+    text = qv__arena_fmt(a, "%s.", text);
     return text;
 }
 
@@ -145,17 +146,23 @@ static void dots(FILE *out, const struct qv_report *r, qv_arena *a)
 
 /* The comparisons that the method's claims rest on. */
 static const struct {
-    const char *a, *b;
+    const char *text, *a, *b;
 } pair[] = {
-    {"private-uniform", "base"},
-    {"private-arrow", "private-uniform"},
-    {"private-oracle", "private-arrow"},
-    {"mbc-uniform", "private-uniform"},
-    {"mbc-arrow", "mbc-uniform"},
-    {"mbc-oracle", "mbc-arrow"},
-    {"mbc-arrow", "private-arrow"},
-    {"private-arrow", "shared"},
-    {"mbc-arrow", "shared"},
+    {"private-uniform \xe2\x88\x92 "
+     "base",
+     "private-uniform", "base"},
+    {"private: arrow \xe2\x88\x92 uniform", "private-arrow", "private-uniform"},
+    {"private: oracle \xe2\x88\x92 "
+     "arrow",
+     "private-oracle", "private-arrow"},
+    {"mbc: arrow \xe2\x88\x92 uniform", "mbc-arrow", "mbc-uniform"},
+    {"mbc: oracle \xe2\x88\x92 "
+     "arrow",
+     "mbc-oracle", "mbc-arrow"},
+    {"uniform: mbc \xe2\x88\x92 private", "mbc-uniform", "private-uniform"},
+    {"arrow: mbc \xe2\x88\x92 private", "mbc-arrow", "private-arrow"},
+    {"private-arrow \xe2\x88\x92 shared", "private-arrow", "shared"},
+    {"mbc-arrow \xe2\x88\x92 shared", "mbc-arrow", "shared"},
 };
 
 static void comparisons(FILE *out, const struct qv_report *r, qv_arena *a)
@@ -169,8 +176,7 @@ static void comparisons(FILE *out, const struct qv_report *r, qv_arena *a)
         size_t x = qv__report_system(r, pair[p].a), y = qv__report_system(r, pair[p].b);
         if (x == r->n_systems || y == r->n_systems)
             continue;
-        cell[n * columns].text =
-            qv__arena_fmt(a, "%s \xe2\x88\x92 %s", pair[p].a, pair[p].b);
+        cell[n * columns].text = pair[p].text;
         for (size_t c = 1; c < columns; c++) {
             size_t s = (c - 1) / QV_REPORT_METRICS, m = (c - 1) % QV_REPORT_METRICS;
             head[c] = qv__arena_fmt(a, "%s %s", words(a, r->suite[s].name), metric_name[m]);
@@ -243,10 +249,9 @@ static void gaps(FILE *out, const struct qv_report *r, qv_arena *a)
         qv__html_prose(
             out, qv__arena_fmt(a,
                                "With the library `%s`, arrow covers %s%% of the way from "
-                               "uniform to oracle%s: %s.",
+                               "uniform to oracle%s.%s",
                                library[i], num(a, 100 * e.value, 0), interval,
-                               e.value >= 0.5 ? "at least half, as it should"
-                                              : "less than half"));
+                               e.value < 0.5 ? " That is less than half." : ""));
     }
 }
 
@@ -256,6 +261,14 @@ void qv__report_scores(FILE *out, const struct qv_report *r)
     if (!r->n_systems)
         qv__html_prose(out, "The run has no results of `quiver eval`.");
     else {
+        qv__html_prose(
+            out,
+            "`upstream` scores unseen examples of the tasks that experts were trained "
+            "on, `held out` other tasks. `shared` is one expert trained on all tasks, "
+            "`private` has one expert a task, `mbc` one a cluster of tasks. With these, "
+            "`uniform` averages all experts, `oracle` is told the task, and `arrow` "
+            "chooses anew for every token at every site, by the experts' weights and "
+            "with nothing trained to choose.");
         order(out, r, &a);
         gaps(out, r, &a);
         table(out, r, &a);

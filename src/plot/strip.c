@@ -69,8 +69,8 @@ static void name_rows(FILE *out, const struct qv_strip *c, const struct look *l,
     qv__arena_free(&a);
 }
 
-/* Gives the hues to the experts with the most weight, largest first. */
-static void choose_hues(struct look *l, const struct qv_strip *c)
+/* Of all weight, as given, or else of that of the cells. */
+static void find_shares(struct look *l, const struct qv_strip *c)
 {
     double total = 0;
     for (size_t i = 0; i < c->n_sites * c->T; i++)
@@ -78,10 +78,16 @@ static void choose_hues(struct look *l, const struct qv_strip *c)
             l->share[c->top[i]] += (double)c->weight[i];
             total += (double)c->weight[i];
         }
-    for (size_t k = 0; k < c->K; k++) {
+    for (size_t k = 0; k < c->K; k++)
+        l->share[k] = c->share ? c->share[k] : total > 0 ? l->share[k] / total : 0;
+}
+
+/* Gives the hues to the experts with the most weight, largest first. */
+static void choose_hues(struct look *l, const struct qv_strip *c)
+{
+    find_shares(l, c);
+    for (size_t k = 0; k < c->K; k++)
         l->hue[k] = QV_HUES;
-        l->share[k] = total > 0 ? l->share[k] / total : 0;
-    }
     for (l->n_key = 0; l->n_key < QV_HUES; l->n_key++) {
         size_t best = c->K;
         for (size_t k = 0; k < c->K; k++)

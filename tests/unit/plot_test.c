@@ -405,6 +405,52 @@ static void a_map_keeps_distances(void **state)
     free(text);
 }
 
+static void marks_on_one_line_are_joined_from_least_to_greatest(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {"r", "q"}, *const series[] = {"s", "t", "u"};
+    static const struct qv_estimate at[] = {{50, 1, 0}, {0, 1, 0},   {100, 1, 0},
+                                            {50, 1, 0}, {NAN, 1, 0}, {NAN, 1, 0}};
+    char *text;
+    drawn(qv__plot_dots(out, &(struct qv_dots){.x_label = "score",
+                                               .rows = rows,
+                                               .n_rows = 2,
+                                               .series = series,
+                                               .n_series = 3,
+                                               .at = at,
+                                               .level = true}));
+    double left = 20 + qv__text_width("q", 12), y = 8 + 24 + 6 + 12; // legend, half a row
+    char want[120];
+    snprintf(want, sizeof want,
+             "<line class=\"reach\" x1=\"%g\" y1=\"%g\" x2=\"736\" y2=\"%g\"", left, y, y);
+    assert_holds(text, want);
+    assert_int_equal(count(text, "class=\"reach\""), 1);  // one mark joins nothing
+    assert_int_equal(count(text, "class=\"mark"), 3 + 4); // the legend's and the marks
+    assert_null(ill_formed(text));
+    free(text);
+}
+
+static void a_legend_of_a_strip_tells_the_shares_it_is_given(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"x"}, *const sites[] = {"0 q"};
+    static const char *const experts[] = {"sums", "order"};
+    static const double share[] = {0.6, 0.4};
+    char *text;
+    drawn(qv__plot_strip(out, &(struct qv_strip){.tokens = tokens,
+                                                 .T = 1,
+                                                 .sites = sites,
+                                                 .n_sites = 1,
+                                                 .experts = experts,
+                                                 .K = 2,
+                                                 .top = (const int[]){0},
+                                                 .weight = (const float[]){0.6f},
+                                                 .share = share}));
+    assert_holds(text, ">sums 60%</text>");
+    assert_holds(text, ">order 40%</text>");
+    free(text);
+}
+
 static void an_expert_keeps_its_colour_through_a_strip(void **state)
 {
     (void)state;
@@ -551,7 +597,7 @@ static void a_table_shows_intervals_and_the_best(void **state)
                                                  .decimals = decimals}));
     assert_holds(text, "<td><b>44.9</b> <small>[43.1, 46.8]</small></td>");
     assert_holds(text, "<td class=\"text\">&lt;none&gt;</td><td>\xe2\x88\x92"
-                       "1.0</td>");
+                       "1.0 <small></small></td>"); // keeps the room of an interval
     assert_holds(text, "<th class=\"text\">router</th><th>ROUGE-L</th>");
     assert_null(ill_formed(text));
     free(text);
@@ -594,11 +640,13 @@ int main(void)
         cmocka_unit_test(many_curves_are_named_by_their_groups),
         cmocka_unit_test(a_series_longer_than_the_page_is_drawn_as_means),
         cmocka_unit_test(a_dot_stands_at_its_value_and_a_whisker_spans_its_interval),
+        cmocka_unit_test(marks_on_one_line_are_joined_from_least_to_greatest),
         cmocka_unit_test(bars_begin_at_zero),
         cmocka_unit_test(a_matrix_is_shaded_by_value_and_cut_between_groups),
         cmocka_unit_test(names_on_a_map_do_not_touch),
         cmocka_unit_test(a_map_keeps_distances),
         cmocka_unit_test(an_expert_keeps_its_colour_through_a_strip),
+        cmocka_unit_test(a_legend_of_a_strip_tells_the_shares_it_is_given),
         cmocka_unit_test(many_sites_are_named_by_their_layers),
         cmocka_unit_test(a_ninth_expert_is_grey),
         cmocka_unit_test(empty_charts_are_charts),
