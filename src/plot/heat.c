@@ -27,7 +27,8 @@ static void cells(FILE *out, const struct qv_heat *c, double left, double top, d
             const char *tip = qv__arena_fmt(&a, "%s, %s: %s", c->rows[i], c->columns[j],
                                             qv__number(text, v, 2));
             // Rounded, so that equal-looking shades are equal bytes.
-            double shade = round(fmin(fabs(v), 1) * 100) / 100;
+            double full = c->from > 0 ? (v - c->from) / (1 - c->from) : fabs(v);
+            double shade = round(fmin(fmax(full, 0), 1) * 100) / 100;
             qv__svg_rect(out, v < 0 ? "cold" : "heat", left + size * (double)j,
                          top + size * (double)i, size, size, shade, tips ? tip : NULL);
         }
@@ -57,7 +58,9 @@ static void key(FILE *out, const struct qv_heat *c, double left, double top)
     for (int i = low; i <= 10; i++)
         qv__svg_rect(out, i < 0 ? "cold" : "heat", left + 12.0 * (i - low), top, 12, 10,
                      abs(i) / 10.0, NULL);
-    qv__svg_text(out, "tick", left, top + 24, 's', qv__number(text, low / 10.0, 0));
+    double first = c->from > 0 ? c->from : low / 10.0;
+    qv__svg_text(out, "tick", left, top + 24, 's',
+                 qv__number(text, first, c->from > 0 ? 2 : 0));
     if (cold)
         qv__svg_text(out, "tick", left + 12.0 * 10.5, top + 24, 'm', "0");
     qv__svg_text(out, "tick", left + 12.0 * (11 - low), top + 24, 'e', "1");

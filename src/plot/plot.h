@@ -67,6 +67,7 @@ struct qv_heat {
     const char *const *columns; // [n_columns]
     size_t n_rows, n_columns;
     const float *value;  // [n_rows, n_columns]
+    double from;         // what has no shade, below 1: for values that are all high
     const size_t *group; // [n_groups] sizes of consecutive groups, of both axes; or NULL
     size_t n_groups;
 };

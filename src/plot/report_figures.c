@@ -80,17 +80,27 @@ static void scatter(FILE *out, const struct qv_report_map *m, const struct group
                         : ""));
 }
 
+/* Experts that share their start can all be much alike: then the shades are of
+ * what differs. */
+static double shade_from(double least)
+{
+    return least < 0.25 ? 0 : fmin(floor(least * 100) / 100, 0.99);
+}
+
 static void matrix(FILE *out, const struct qv_report_map *m, const struct grouping *g,
                    qv_arena *a)
 {
     float *value = qv_new_n(a, float, m->n * m->n);
     const char **name = qv_new_n(a, const char *, m->n);
     size_t *size = qv_new_n(a, size_t, m->n), n_groups = 0;
+    float least = 1;
     for (size_t i = 0; i < m->n; i++) {
         size_t row = m->order[i];
         name[i] = m->name[row];
         for (size_t j = 0; j < m->n; j++)
             value[i * m->n + j] = m->sim[row * m->n + m->order[j]];
+        for (size_t j = 0; j < m->n; j++)
+            least = fminf(least, value[i * m->n + j]);
         n_groups += i == 0 || g->of[row] != g->of[m->order[i - 1]];
         size[n_groups - 1]++;
     }
@@ -101,6 +111,7 @@ static void matrix(FILE *out, const struct qv_report_map *m, const struct groupi
                                          .n_rows = m->n,
                                          .n_columns = m->n,
                                          .value = value,
+                                         .from = shade_from((double)least),
                                          .group = m->cluster ? size : NULL,
                                          .n_groups = m->cluster ? n_groups : 0});
     qv__html_figure_end(out, "How alike the experts are.",

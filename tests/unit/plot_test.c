@@ -329,6 +329,24 @@ static void a_matrix_is_shaded_by_value_and_cut_between_groups(void **state)
     free(text);
 }
 
+static void shades_can_begin_above_zero(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b"};
+    static const float value[] = {1, 0.75f, 0.5f, 1};
+    char *text;
+    drawn(qv__plot_heat(out, &(struct qv_heat){.rows = names,
+                                               .columns = names,
+                                               .n_rows = 2,
+                                               .n_columns = 2,
+                                               .value = value,
+                                               .from = 0.5}));
+    assert_holds(text, "fill-opacity=\"0.5\"><title>a, b: 0.75</title>");
+    assert_holds(text, "fill-opacity=\"0\"><title>b, a: 0.50</title>");
+    assert_holds(text, ">0.50</text>"); // where the key begins
+    free(text);
+}
+
 struct name {
     double x0, y0, x1, y1;
 };
@@ -643,6 +661,7 @@ int main(void)
         cmocka_unit_test(marks_on_one_line_are_joined_from_least_to_greatest),
         cmocka_unit_test(bars_begin_at_zero),
         cmocka_unit_test(a_matrix_is_shaded_by_value_and_cut_between_groups),
+        cmocka_unit_test(shades_can_begin_above_zero),
         cmocka_unit_test(names_on_a_map_do_not_touch),
         cmocka_unit_test(a_map_keeps_distances),
         cmocka_unit_test(an_expert_keeps_its_colour_through_a_strip),
