@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "plot/report.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +115,10 @@ static json_t *closed(const struct qv_report *r, bool nested)
         if (isfinite(e.value))
             json_object_set_new(all, r->library[i].name,
                                 nested ? estimate(e) : json_real(e.value));
+    }
+    if (!nested && json_object_size(all) == 0) {
+        json_decref(all);
+        return json_null(); // nothing to tell a person
     }
     return all;
 }
