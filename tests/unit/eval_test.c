@@ -506,6 +506,11 @@ static void what_cannot_be_evaluated_is_refused(void **state)
         assert_null(r);
     }
     assert_int_equal(calls, 2);
+}
+
+static void a_model_that_cannot_read_or_begin_is_refused(void **state)
+{
+    (void)state;
     qv_eval_result *r;
     qv_err err;
     assert_fails(qv_eval(&r, model, NULL, NULL, 0, NULL, &err), QV_ENOTFOUND, &err,
@@ -538,6 +543,7 @@ int main(void)
         cmocka_unit_test(scores_do_not_depend_on_threads_passes_or_when),
         cmocka_unit_test(a_split_without_examples_counts_for_nothing),
         cmocka_unit_test(what_cannot_be_evaluated_is_refused),
+        cmocka_unit_test(a_model_that_cannot_read_or_begin_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
