@@ -168,7 +168,7 @@ static void strip(FILE *out, size_t n_sites)
         " Mor", "gen",      " <",    "end",   "> &",     " done", "\xff"};
     enum { T = QV_COUNT(tokens) };
     static const char *const modules[] = {"q", "k", "v", "o", "gate", "up", "down"};
-    static char text[SITES][16];
+    static char text[SITES][32];
     const char *sites[SITES];
     for (size_t s = 0; s < n_sites; s++) {
         size_t n = n_sites == SITES ? QV_COUNT(modules) : 2;
