@@ -82,7 +82,12 @@ $B/needs-%: tools/packages tools/needs.sh
 	@touch $@
 $(call obj,$(wildcard tests/*/*.c)): | $B/needs-test
 
-$(TESTS): $B/%: $B/%.o $(call obj,$(SUP)) $B/libquiver.a
+# An archive, so that a test links only the helpers it calls and what they need.
+$B/libsupport.a: $(call obj,$(SUP))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(TESTS): $B/%: $B/%.o $B/libsupport.a $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $B/tests/e2e/stories_test: | $B/tools/llama2c
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
