@@ -86,13 +86,23 @@ static float exp_sum(float *x, float scale, float shift, size_t n)
     return sum;
 }
 
+/* Sixteen maxima side by side, then the largest of them: `omp simd reduction(max)`
+ * would start from the least finite float, which hides a row of -infinity. */
 static float largest(const float *x, size_t n)
 {
-    float m = x[0];
-#pragma omp simd reduction(max : m)
-    for (size_t i = 1; i < n; i++)
-        m = x[i] > m ? x[i] : m;
-    return m;
+    float m[16], best = x[0];
+    for (size_t j = 0; j < 16; j++)
+        m[j] = x[0];
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+#pragma omp simd
+        for (size_t j = 0; j < 16; j++)
+            m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
+    for (; i < n; i++)
+        best = x[i] > best ? x[i] : best;
+    for (size_t j = 0; j < 16; j++)
+        best = m[j] > best ? m[j] : best;
+    return best;
 }
 
 static void swiglu(float *y, const float *gate, const float *up, size_t n)

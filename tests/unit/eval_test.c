@@ -375,7 +375,9 @@ static void a_suite_names_metrics_and_options_win_over_its_split_and_limit(void 
     qv_eval_free(r);
 }
 
-static void scores_do_not_depend_on_threads_passes_or_when(void **state)
+/* What is generated may turn on the last bit of two close logits, which another
+ * packing may round otherwise: it repeats only as it was packed. */
+static void scores_repeat_and_likelihoods_do_not_depend_on_threads_or_passes(void **state)
 {
     (void)state;
     static const char *const metric[] = {"loglik", "exact", "rougeL", "choice"};
@@ -392,7 +394,7 @@ static void scores_do_not_depend_on_threads_passes_or_when(void **state)
         opts.pass_tokens = 9;
         r[3] = eval(path, arrow, opts);
         const qv_task_result *t = qv_eval_task(r[0], 0);
-        for (size_t j = 1; j < 4; j++)
+        for (size_t j = 1; i == 0 && j < 4; j++)
             for (size_t e = 0; e < t->n; e++)
                 assert_near(qv_eval_task(r[j], 0)->score[e], t->score[e], 1e-6);
         assert_memory_equal(qv_eval_task(r[2], 0)->score, qv_eval_task(r[1], 0)->score,
@@ -540,7 +542,7 @@ int main(void)
         cmocka_unit_test(generated_answers_are_what_the_model_says_alone),
         cmocka_unit_test(a_split_and_a_limit_choose_examples_by_position),
         cmocka_unit_test(a_suite_names_metrics_and_options_win_over_its_split_and_limit),
-        cmocka_unit_test(scores_do_not_depend_on_threads_passes_or_when),
+        cmocka_unit_test(scores_repeat_and_likelihoods_do_not_depend_on_threads_or_passes),
         cmocka_unit_test(a_split_without_examples_counts_for_nothing),
         cmocka_unit_test(what_cannot_be_evaluated_is_refused),
         cmocka_unit_test(a_model_that_cannot_read_or_begin_is_refused),
