@@ -21,6 +21,7 @@ typedef struct qv_train_opts {
     float weight_decay; // AdamW (0)
     float beta2;        // AdamW (0.999)
     float clip;         // gradient norm (0.1; negative: none)
+    bool muon;          // full training: Muon, not AdamW, for the maps of the layers
     size_t batch;       // sequences a step (16)
     size_t epochs;      // (5)
     size_t steps;       // instead of epochs

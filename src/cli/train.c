@@ -13,7 +13,16 @@ struct args {
     size_t window;
 };
 
-enum { KEY_DATA = 256, KEY_INIT, KEY_FULL, KEY_RANDOM, KEY_WINDOW, KEY_F32, KEY_RESUME };
+enum {
+    KEY_DATA = 256,
+    KEY_INIT,
+    KEY_FULL,
+    KEY_RANDOM,
+    KEY_WINDOW,
+    KEY_F32,
+    KEY_MUON,
+    KEY_RESUME
+};
 
 /* Options that contradict one another. */
 static void check(const struct args *a, const struct argp_state *state)
@@ -22,11 +31,12 @@ static void check(const struct args *a, const struct argp_state *state)
         argp_error(state, "--data is missing");
     else if (!a->out)
         argp_error(state, "--out is missing");
-    else if (!a->is_full && (a->is_random || a->window || a->keeps_f32))
+    else if (!a->is_full && (a->is_random || a->window || a->opts.muon || a->keeps_f32))
         argp_error(state, "%s goes with --full",
-                   a->is_random ? "--random"
-                   : a->window  ? "--window"
-                                : "--f32");
+                   a->is_random   ? "--random"
+                   : a->window    ? "--window"
+                   : a->opts.muon ? "--muon"
+                                  : "--f32");
     else if (a->is_full && a->init)
         argp_error(state, "--init is an expert's, and goes without --full");
 }
@@ -63,6 +73,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_F32:
         a->keeps_f32 = true;
         break;
+    case KEY_MUON:
+        a->opts.muon = true;
+        break;
     case KEY_RESUME:
         a->resumes = true;
         break;
@@ -85,6 +98,8 @@ static const struct argp_option options[] = {
     {"random", KEY_RANDOM, NULL, 0, "With --full: from random weights", 1},
     {"window", KEY_WINDOW, "N", 0,
      "With --full: on all of a plain text, N tokens at a time", 1},
+    {"muon", KEY_MUON, NULL, 0,
+     "With --full: train the maps of the layers by Muon, the rest by AdamW", 1},
     {"f32", KEY_F32, NULL, 0, "With --full: write floats (bf16)", 1},
     {0},
 };

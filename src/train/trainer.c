@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include "op/adamw.h"
 #include "train/checkpoint.h"
+#include "train/optimizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,6 +42,7 @@ struct trainer {
     struct qv_objective obj;
     struct qv_state st; // parameters, moments, curves: what a checkpoint holds
     const struct qv_sequence **batch; // [o.batch]
+    struct qv_optimizer optimizer;
     const char *checkpoint;
     char fingerprint[QV_HASH_TEXT];
     struct qv_train_log *log;
@@ -81,11 +83,12 @@ static void fingerprint(struct trainer *t)
     if (t->obj.of.expert)
         qv__expert_hash(start, t->obj.of.expert);
     int n = snprintf(text, sizeof text,
-                     "%s %s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %zu %zu %zu %zu %llu",
+                     "%s %s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %d %zu %zu %zu %zu %llu",
                      t->src->fingerprint, t->obj.of.m->identity, start, t->st.n,
                      (double)o->dropout, (double)o->lr, (double)o->warmup,
-                     (double)o->weight_decay, (double)o->beta2, (double)o->clip, o->batch,
-                     o->steps, o->valid_every, t->n_valid, (unsigned long long)o->seed);
+                     (double)o->weight_decay, (double)o->beta2, (double)o->clip, o->muon,
+                     o->batch, o->steps, o->valid_every, t->n_valid,
+                     (unsigned long long)o->seed);
     qv__hash_bytes(t->fingerprint, text, (size_t)n);
 }
 
@@ -131,7 +134,7 @@ static qv_status step(struct trainer *t, qv_err *err)
         .decay = o->weight_decay,
     };
     double shrink = o->clip > 0 ? (double)o->clip / (norm + 1e-6) : 1;
-    qv__adamw(st->p, g, st->m, st->v, st->n, &adamw, st->step + 1, (float)fmin(shrink, 1));
+    qv__optimizer_step(&t->optimizer, st, g, &adamw, (float)fmin(shrink, 1));
     for (size_t i = 0; i < n; i++)
         st->tokens += t->batch[i]->n;
     st->loss[st->step++] = (float)loss;
@@ -212,6 +215,8 @@ static qv_status train(struct trainer *t, const struct qv_objective_of *of, floa
     if (!result && !t->batch)
         result = qv_fail(err, QV_ENOMEM, "no memory for batches of %zu", t->o.batch);
     if (!result)
+        result = qv__optimizer_init(&t->optimizer, of->m, of->full && t->o.muon, err);
+    if (!result)
         result =
             qv__objective_init(&t->obj, of, longest, t->o.pass_tokens, t->o.lanes, err);
     if (!result) {
@@ -224,6 +229,7 @@ static qv_status train(struct trainer *t, const struct qv_objective_of *of, floa
     if (!result)
         finish(t);
     qv__objective_end(&t->obj);
+    qv__optimizer_end(&t->optimizer);
     qv__state_end(&t->st);
     free(t->batch);
     return result;

@@ -184,7 +184,7 @@ static void every_command_lists_its_options(void **state)
         {"train", "--model --data --out --rank --alpha --dropout --lr --epochs --steps "
                   "--batch --sites --init --full --random --window --warmup --clip "
                   "--weight-decay --beta2 --resume --pass-tokens --max-tokens "
-                  "--valid-every --save-every --lanes --f32 --seed --json"},
+                  "--valid-every --save-every --lanes --muon --f32 --seed --json"},
         {"build",
          "--model --tasks --library --method --clusters --similarity --first-part "
          "--limit --rank --lr --steps --seed --json private: shared: mbc: random:"},
@@ -256,6 +256,7 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
         {"train -m m --data x -o y --random", "quiver train: --random goes with --full"},
         {"train -m m --data x -o y --window 8", "quiver train: --window goes with --full"},
         {"train -m m --data x -o y --f32", "quiver train: --f32 goes with --full"},
+        {"train -m m --data x -o y --muon", "quiver train: --muon goes with --full"},
         {"train -m m --data x -o y --full --init z", "--init is an expert's"},
         {"train -m m --data x -o y --dropout 1", "--dropout: 1 is not in 0 .. 0.99"},
         {"train -m m --data x -o y --rank 4.5", "--rank: '4.5' is not a whole number"},
