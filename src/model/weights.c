@@ -2,6 +2,7 @@
 #include "model/weights.h"
 #include "base/json.h"
 #include "kern/kern.h"
+#include "model/family.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static qv_status open_shards(qv_model *m, qv_err *err)
     return QV_OK;
 }
 
-static const struct qv_tensor *find(const qv_model *m, const char *name)
+static const struct qv_tensor *find_as(const qv_model *m, const char *name)
 {
     for (size_t i = 0; i < m->n_shards; i++) {
         const struct qv_tensor *t = qv__st_find(&m->shard[i], name);
@@ -67,6 +68,19 @@ static const struct qv_tensor *find(const qv_model *m, const char *name)
             return t;
     }
     return NULL;
+}
+
+/* A file may leave out the model's own name: GPT-2's has wte for transformer.wte. */
+static const struct qv_tensor *find(const qv_model *m, const char *name)
+{
+    const struct qv_tensor *t = find_as(m, name);
+    const char *dot = strchr(name, '.');
+    return t || !dot ? t : find_as(m, dot + 1);
+}
+
+size_t qv__weights_at_most(const qv_model *m)
+{
+    return m->c.L * 2 * (QV_N_MAPS + 4) + 6;
 }
 
 static bool is_aligned(const void *p, size_t size)
@@ -78,7 +92,7 @@ static bool is_aligned(const void *p, size_t size)
  * as bf16. Norms and everything trainable are floats of our own. */
 static bool stays(const qv_model *m, const struct qv_tensor *t, const struct qv_weight *w)
 {
-    if (m->is_trainable || w->D_out == 1)
+    if (m->is_trainable || w->D_out == 1 || w->is_turned)
         return false;
     if (t->dtype == QV_F32)
         return is_aligned(t->data, sizeof(float));
@@ -99,25 +113,34 @@ static qv_status check(void *arg, const char *name, struct qv_weight *w, qv_err 
     if (t->dtype > QV_F64)
         return qv_fail(err, QV_EUNSUPPORTED, "%s: tensor '%s' is of type %s", p->m->dir,
                        name, t->dtype_name);
-    bool fits = w->D_out == 1
-                    ? t->rank == 1 && t->shape[0] == w->D_in
-                    : t->rank == 2 && t->shape[0] == w->D_out && t->shape[1] == w->D_in;
+    size_t rows = w->is_turned ? w->D_in : w->D_out;
+    bool fits = w->D_out == 1 ? t->rank == 1 && t->shape[0] == w->D_in
+                              : t->rank == 2 && t->shape[0] == rows &&
+                                    t->shape[1] == w->D_out * w->D_in / rows;
     if (!fits)
         return qv_fail(
             err, QV_EFORMAT,
             "%s: tensor '%s' has %zu elements in %d dimensions, config.json says "
             "%zu x %zu",
-            p->m->dir, name, t->n, t->rank, w->D_out, w->D_in);
+            p->m->dir, name, t->n, t->rank, rows, w->D_out * w->D_in / rows);
     if (!stays(p->m, t, w))
         p->need += w->D_out * w->D_in;
     return QV_OK;
+}
+
+/* to [D_out, D_in] from the file's [D_in, D_out]. */
+static void turn(float *to, const struct qv_tensor *t, size_t D_out, size_t D_in)
+{
+    for (size_t i = 0; i < D_in; i++)
+        for (size_t o = 0; o < D_out; o++)
+            qv__st_f32(&to[o * D_in + i], t, i * D_out + o, 1);
 }
 
 static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
     struct placing *p = arg;
     const struct qv_tensor *t = find(p->m, name);
-    if (t->dtype == QV_BF16 && !p->m->is_trainable && w->D_out > 1 &&
+    if (t->dtype == QV_BF16 && !p->m->is_trainable && w->D_out > 1 && !w->is_turned &&
         is_aligned(t->data, sizeof(uint16_t)))
         w->bf16 = t->data;
     if (stays(p->m, t, w)) {
@@ -127,7 +150,10 @@ static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err 
     }
     float *copy = p->m->own + p->m->n_own;
     p->m->n_own += t->n;
-    qv__st_f32(copy, t, 0, t->n);
+    if (w->is_turned)
+        turn(copy, t, w->D_out, w->D_in);
+    else
+        qv__st_f32(copy, t, 0, t->n);
     w->f32 = copy;
     for (size_t i = 0; w->D_out == 1 && i < t->n; i++)
         if (!isfinite(copy[i]))
@@ -149,11 +175,12 @@ qv_status qv__weights_map(qv_model *m, qv_err *err)
 {
     struct placing p = {.m = m};
     qv_status result = open_shards(m, err);
-    if (!result && m->c.is_tied == false && !find(m, "lm_head.weight"))
+    const char *head =
+        qv__arena_fmt(&m->arena, "%s.weight", m->c.family->names.head);
+    if (!result && !m->c.is_tied && !find(m, head))
         return qv_fail(err, QV_EFORMAT,
-                       "%s: tensor 'lm_head.weight' is missing and "
-                       "tie_word_embeddings is false",
-                       m->dir);
+                       "%s: tensor '%s' is missing and tie_word_embeddings is false", m->dir,
+                       head);
     if (!result)
         result = qv__model_each(m, check, &p, err);
     if (!result)
@@ -161,7 +188,7 @@ qv_status qv__weights_map(qv_model *m, qv_err *err)
     if (!result)
         result = qv__model_each(m, place, &p, err);
     if (m->c.is_tied)
-        m->head = m->embed;
+        m->head.w = m->embed;
     return result;
 }
 
