@@ -27,8 +27,8 @@ static struct qv_affine map(const struct qv_config *c, enum qv_linear_map which)
 {
     const size_t q = c->H * c->E, kv = c->Hk * c->E;
     const size_t size[QV_N_MAPS][2] = {
-        [QV_QKV] = {q + 2 * kv, c->D}, [QV_Q] = {q, c->D},    [QV_K] = {kv, c->D},
-        [QV_V] = {kv, c->D},           [QV_O] = {c->D, q},    [QV_GATE] = {c->F, c->D},
+        [QV_QKV] = {q + 2 * kv, c->D}, [QV_Q] = {q, c->D},       [QV_K] = {kv, c->D},
+        [QV_V] = {kv, c->D},           [QV_O] = {c->D, q},       [QV_GATE] = {c->F, c->D},
         [QV_UP] = {c->F, c->D},        [QV_DOWN] = {c->D, c->F},
     };
     if (!c->family->names.map[which])

@@ -175,12 +175,11 @@ qv_status qv__weights_map(qv_model *m, qv_err *err)
 {
     struct placing p = {.m = m};
     qv_status result = open_shards(m, err);
-    const char *head =
-        qv__arena_fmt(&m->arena, "%s.weight", m->c.family->names.head);
+    const char *head = qv__arena_fmt(&m->arena, "%s.weight", m->c.family->names.head);
     if (!result && !m->c.is_tied && !find(m, head))
         return qv_fail(err, QV_EFORMAT,
-                       "%s: tensor '%s' is missing and tie_word_embeddings is false", m->dir,
-                       head);
+                       "%s: tensor '%s' is missing and tie_word_embeddings is false",
+                       m->dir, head);
     if (!result)
         result = qv__model_each(m, check, &p, err);
     if (!result)
@@ -202,43 +201,79 @@ struct writing {
     struct qv_tensor_out *out;
     size_t n;
     enum qv_dtype dtype;
-    uint16_t *half;
+    float *own;     // as the file has it: m->own, or a copy with some matrices turned
+    uint16_t *half; // the same rounded, or NULL
 };
 
+/* Describe one weight; in a copy, turn it the file's way. */
 static qv_status describe(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
     (void)err;
     struct writing *s = arg;
     struct qv_tensor_out *t = &s->out[s->n++];
+    size_t at = (size_t)(w->f32 - s->m->own), rows = w->is_turned ? w->D_in : w->D_out;
+    size_t cols = w->D_out * w->D_in / rows;
     *t = (struct qv_tensor_out){.name = qv__arena_str(&s->m->arena, name),
                                 .dtype = s->dtype,
                                 .rank = w->D_out == 1 ? 1 : 2,
-                                .data = w->f32};
-    t->shape[0] = w->D_out == 1 ? w->D_in : w->D_out;
-    t->shape[1] = w->D_in;
+                                .shape = {w->D_out == 1 ? w->D_in : rows, cols},
+                                .data = s->own + at};
     if (s->half)
-        t->data = s->half + (w->f32 - s->m->own);
+        t->data = s->half + at;
+    for (size_t i = 0; w->is_turned && i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            s->own[at + i * cols + j] = w->f32[j * rows + i];
     return QV_OK;
+}
+
+/* The config.json that the model came with, but for the type of its weights; for a
+ * model that came from nowhere, a new one. */
+static qv_status write_config(const qv_model *m, const char *dir, const char *dtype,
+                              qv_err *err)
+{
+    if (!m->dir)
+        return qv__config_write(&m->c, dir, dtype, err);
+    qv_arena a = {0};
+    json_t *o = NULL;
+    qv_status result =
+        qv__json_read(&o, qv__arena_fmt(&a, "%s/config.json", m->dir), 1 << 20, err);
+    if (!result) {
+        json_object_del(o, "dtype");
+        json_object_set_new(o, "torch_dtype", json_string(dtype));
+        result = qv__json_write(o, qv__arena_fmt(&a, "%s/config.json", dir), err);
+    }
+    json_decref(o);
+    qv__arena_free(&a);
+    return result;
 }
 
 qv_status qv__model_write(qv_model *m, const char *dir, enum qv_dtype dtype, qv_err *err)
 {
     qv_check(m->is_trainable && (dtype == QV_F32 || dtype == QV_BF16));
-    struct writing s = {.m = m, .dtype = dtype};
-    s.out = qv_new_n(&m->arena, struct qv_tensor_out, m->c.L * (QV_N_MAPS + 2) + 3);
-    if (dtype == QV_BF16) {
+    const bool turns = m->c.family->is_conv1d;
+    struct writing s = {.m = m, .dtype = dtype, .own = m->own};
+    s.out = qv_new_n(&m->arena, struct qv_tensor_out, qv__weights_at_most(m));
+    if (turns)
+        s.own = malloc(m->n_own * sizeof *s.own);
+    if (dtype == QV_BF16)
         s.half = malloc(m->n_own * sizeof *s.half);
-        if (!s.half)
-            return qv_fail(err, QV_ENOMEM, "no memory to round %zu weights", m->n_own);
-        qv__kern()->to_bf16(s.half, m->own, m->n_own);
-    }
-    qv_status result = qv__model_each(m, describe, &s, err);
+    qv_status result = QV_OK;
+    if (!s.own || (dtype == QV_BF16 && !s.half))
+        result = qv_fail(err, QV_ENOMEM, "no memory to write %zu weights", m->n_own);
+    if (!result && turns)
+        memcpy(s.own, m->own, m->n_own * sizeof *s.own);
+    if (!result)
+        result = qv__model_each(m, describe, &s, err);
+    if (!result && s.half)
+        qv__kern()->to_bf16(s.half, s.own, m->n_own);
     const char *const meta[][2] = {{"format", "pt"}};
     if (!result)
         result = qv__st_write(qv__arena_fmt(&m->arena, "%s/model.safetensors", dir), s.out,
                               s.n, meta, 1, err);
     if (!result)
-        result = qv__config_write(&m->c, dir, s.half ? "bfloat16" : "float32", err);
+        result = write_config(m, dir, s.half ? "bfloat16" : "float32", err);
+    if (turns)
+        free(s.own);
     free(s.half);
     return result;
 }

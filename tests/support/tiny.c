@@ -2,7 +2,7 @@
 #include "support/tiny.h"
 
 #include "base/file.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "support/scratch.h"
 
 #include <stdio.h>
@@ -100,8 +100,8 @@ float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t 
     struct qv_seq seq = {.begin = 0, .n = n};
     struct qv_batch b = {.T = n, .token = ids, .pos = pos, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, n);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, row, n);
     float *logits = malloc(n * m->c.V * sizeof *logits);
     assert_non_null(logits);
     memcpy(logits, acts.logits, n * m->c.V * sizeof *logits);

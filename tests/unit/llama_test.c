@@ -2,7 +2,7 @@
  * the tiny models of tests/golden/llama (see tests/golden/README.md). */
 #include "base/json.h"
 #include "format/safetensors.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "op/loss.h"
 #include "support/near.h"
 #include "train/objective.h"
@@ -54,8 +54,8 @@ static void two_sequences(const char *name, qv_compute compute, double within)
     struct qv_batch batch = {
         .T = na + nb, .token = ids, .pos = pos, .seq = seq, .n_seq = 2};
     struct qv_pass p = {.m = m, .a = &acts, .b = &batch};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, na + nb);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, row, na + nb);
     size_t V = m->c.V;
     float *want = malloc((na + nb) * V * sizeof *want);
     qv__st_f32(want, qv__st_find(&st, "logits_a"), 0, na * V);

@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct qv_rope_scaling plain = {.kind = QV_ROPE_PLAIN};
+
 /* One operator's operands; the meaning of a, b, c is the test's. */
 struct operands {
     float *a, *b, *c, *y;
@@ -107,7 +109,7 @@ static void turn_a_copy(void *arg)
 {
     const struct operands *o = arg;
     memcpy(o->y, o->a, ROPE_T * ROPE_HEADS * ROPE_E * sizeof *o->y);
-    qv__rope(o->y, o->id, o->b, ROPE_T, ROPE_HEADS, ROPE_E, false);
+    qv__rope(o->y, o->id, o->b, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, false);
 }
 
 static void ropes_inverse_is_its_transpose_and_its_gradient(void **state)
@@ -118,14 +120,14 @@ static void ropes_inverse_is_its_transpose_and_its_gradient(void **state)
     int pos[ROPE_T];
     for (int i = 0; i < ROPE_T; i++)
         pos[i] = i * 5; // up to 85
-    qv__rope_table(table, ROPE_CTX, ROPE_E, 100);
+    qv__rope_table(table, ROPE_CTX, ROPE_E, 100, &plain);
     struct operands o = {.a = x, .b = table, .y = y, .id = pos};
     const struct function f = {turn_a_copy, &o, y, dy, N};
     float *dx = copy_of(dy, N);
-    qv__rope(dx, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, true);
+    qv__rope(dx, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, true);
     assert_gradient(&f, x, N, dx, NULL);
     turn_a_copy(&o);
-    qv__rope(y, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, true);
+    qv__rope(y, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, true);
     assert_close(y, x, N, 1e-6, 1e-6);
     free(x), free(dy), free(dx);
 }
@@ -136,7 +138,7 @@ static void rope_turns_element_i_with_element_i_plus_half(void **state)
     enum { E = 4, CTX = 10001 };
     float *table = malloc(CTX * E * sizeof *table);
     assert_non_null(table);
-    qv__rope_table(table, CTX, E, 10000);
+    qv__rope_table(table, CTX, E, 10000, &plain);
     float x[] = {1, 2, 3, 4, 1, 2, 3, 4}, want[8];
     const int pos[] = {0, 10000};
     for (size_t t = 0; t < 2; t++)
@@ -146,7 +148,7 @@ static void rope_turns_element_i_with_element_i_plus_half(void **state)
             want[4 * t + i] = (float)(a * cos(angle) - b * sin(angle));
             want[4 * t + i + 2] = (float)(b * cos(angle) + a * sin(angle));
         }
-    qv__rope(x, pos, table, 2, 1, E, false);
+    qv__rope(x, pos, table, 2, 1, E, E, false);
     assert_close(x, want, 8, 1e-6, 0);
     free(table);
 }
@@ -292,9 +294,9 @@ static size_t many_loops(float *out)
     qv__rmsnorm_back(at + N + T, dy, x, w, at + N, T, D);
     qv__rmsnorm_back_weight(at + 2 * N + T, dy, x, at + N, T, D);
     at += 2 * N + T + D;
-    qv__rope_table(table, T, 6, 10000);
+    qv__rope_table(table, T, 6, 10000, &plain);
     memcpy(at, x, N * sizeof *at);
-    qv__rope(at, pos, table, T, D / 6, 6, false);
+    qv__rope(at, pos, table, T, D / 6, 6, 6, false);
     at += N;
     qv__swiglu(at, x, w, BIG);
     qv__swiglu_back(at + BIG, at + 2 * BIG, dy, x, w, BIG);

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 #include "base/rng.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "support/golden.h"
 #include "support/scratch.h"
 
@@ -127,8 +127,8 @@ static float *in_one_pass(const qv_model *m, const int *ids, size_t n)
     struct qv_seq seq = {.begin = 0, .n = n};
     struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &a, .b = &b};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, n);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, row, n);
     float *logits = malloc(n * m->c.V * sizeof *logits);
     assert_non_null(logits);
     memcpy(logits, a.logits, n * m->c.V * sizeof *logits);
