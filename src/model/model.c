@@ -268,6 +268,11 @@ qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed
     if (!m)
         return qv_fail(err, QV_ENOMEM, "no memory for a model");
     m->c = *c;
+    if (!c->family) {
+        m->c.family = qv__family("llama");
+        m->c.is_gated = true;
+        m->c.R = c->E;
+    }
     m->is_trainable = true;
     lay_out(m);
     qv_status result = qv__weights_own(m, err);

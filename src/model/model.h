@@ -53,7 +53,8 @@ struct qv_model {
 };
 
 /* A new model with random weights (normal, 0.02; projections into the residual
- * stream 0.02 / sqrt(2 L)), trainable. The caller owns *out. */
+ * stream 0.02 / sqrt(2 L)), biases 0, trainable. A config without a family is a plain
+ * Llama of those sizes. The caller owns *out. */
 qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed,
                         qv_err *err) QV_MUST_CHECK;
 

@@ -13,8 +13,8 @@
 
 #define LLAMA "tests/golden/llama/"
 
-static const char *const cases[] = {"mha_tied", "gqa_untied", "odd",
-                                    "bf16",     "headdim",    "sharded"};
+static const char *const cases[] = {"mha_tied", "gqa_untied", "odd",        "bf16",
+                                    "headdim",  "sharded",    "rope_scaled"};
 
 static size_t read_ids(int *ids, const json_t *list)
 {

@@ -225,15 +225,6 @@ static void an_index_may_not_lie_about_its_files(void **state)
     }
 }
 
-static void a_scaled_rotation_is_refused(void **state)
-{
-    (void)state;
-    qv_model *m;
-    qv_err err = {0};
-    assert_fails(qv_model_open(&m, LLAMA "rope_scaled", NULL, &err), QV_EUNSUPPORTED, &err,
-                 "rope_parameters of type 'llama3' is not supported");
-}
-
 static void a_tokenizer_with_more_tokens_than_the_model_is_refused(void **state)
 {
     qv_model *m;
@@ -499,7 +490,6 @@ int main(void)
         IN_SCRATCH(a_directory_without_a_model_says_what_is_missing),
         IN_SCRATCH(every_false_weight_is_named),
         IN_SCRATCH(an_index_may_not_lie_about_its_files),
-        cmocka_unit_test(a_scaled_rotation_is_refused),
         IN_SCRATCH(a_tokenizer_with_more_tokens_than_the_model_is_refused),
         IN_SCRATCH(identities_differ_between_models_and_not_between_files),
         IN_SCRATCH(one_other_weight_or_number_is_another_identity),

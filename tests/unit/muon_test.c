@@ -181,7 +181,7 @@ static void a_model_is_trained_by_it_and_the_checkpoint_knows(void **state)
     float loss[2];
     struct golden_batch b;
     qv_err err = {0};
-    golden_batch(&b);
+    golden_batch(&b, GOLDEN_BATCH);
     const char *checkpoint = scratch_path(state, "checkpoint");
     for (int i = 0; i < 3; i++) { // by Muon, by AdamW, by Muon with AdamW's checkpoint
         struct all a;

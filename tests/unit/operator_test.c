@@ -6,6 +6,8 @@
 #include "kern/kern.h"
 #include "op/adamw.h"
 #include "op/embed.h"
+#include "op/gelu.h"
+#include "op/layernorm.h"
 #include "op/linear.h"
 #include "op/loss.h"
 #include "op/rmsnorm.h"
@@ -101,6 +103,104 @@ static void rmsnorm_divides_by_the_root_of_mean_square_plus_eps(void **state)
     qv__rmsnorm(x, &inv, x, w, 1, 1, 4);
     assert_close(x, want, 4, 0, 1e-6);
     assert_close(&inv, &half, 1, 0, 1e-6);
+}
+
+static void fill_layernorm(void *arg)
+{
+    const struct operands *o = arg;
+    qv__layernorm(o->y, o->c, o->a, o->b, o->b + NORM_D, 1e-2f, NORM_T, NORM_D);
+}
+
+static void layernorms_gradients_equal_differences(void **state)
+{
+    (void)state;
+    enum { N = NORM_T * NORM_D };
+    float stat[2 * NORM_T], y[N];
+    struct operands o = {
+        .a = normals(N, 1), .b = normals(2 * NORM_D, 2), .c = stat, .y = y};
+    float *dy = normals(N, 3), *was = normals(N, 4), *dx = copy_of(was, N),
+          *dw = copy_of(was, 2 * NORM_D);
+    fill_layernorm(&o);
+    qv__layernorm_back(dx, dy, o.a, o.b, stat, NORM_T, NORM_D);
+    qv__layernorm_back_weight(dw, dw + NORM_D, dy, o.a, stat, NORM_T, NORM_D);
+    const struct function f = {fill_layernorm, &o, y, dy, N};
+    assert_gradient(&f, o.a, N, dx, was);
+    assert_gradient(&f, o.b, 2 * NORM_D, dw, was); // the scale, and then the bias
+    free(o.a), free(o.b), free(dy), free(was), free(dx), free(dw);
+}
+
+static void layernorm_subtracts_the_mean_and_divides_by_the_deviation(void **state)
+{
+    (void)state;
+    float x[] = {4, 0, 2, 2}, w[] = {1, 2, -1, 3}, b[] = {0, 1, 5, 7}, stat[2];
+    static const float want[] = {1, -1, 5, 7}; // mean 2, variance 2, eps 2: root 2
+    static const float bare[] = {1, -2, 0, 0}, stats[] = {2, 0.5f};
+    float y[4];
+    qv__layernorm(y, stat, x, w, b, 2, 1, 4);
+    assert_close(y, want, 4, 1e-6, 0);
+    assert_close(stat, stats, 2, 0, 1e-6);
+    qv__layernorm(x, NULL, x, w, NULL, 2, 1, 4);
+    assert_close(x, bare, 4, 1e-6, 0);
+}
+
+static void fill_bias(void *arg)
+{
+    const struct operands *o = arg;
+    memcpy(o->y, o->a, o->T * o->D * sizeof *o->y);
+    qv__bias(o->y, o->b, o->T, o->D);
+}
+
+static void a_biass_gradient_equals_differences(void **state)
+{
+    (void)state;
+    enum { T = 5, D = 70 };
+    float y[T * D];
+    struct operands o = {
+        .a = normals(T * D, 1), .b = normals(D, 2), .y = y, .T = T, .D = D};
+    float *dy = normals(T * D, 3), *was = normals(D, 4), *db = copy_of(was, D);
+    const struct function f = {fill_bias, &o, y, dy, T * D};
+    qv__bias_back(db, dy, T, D);
+    assert_gradient(&f, o.b, D, db, was);
+    free(o.a), free(o.b), free(dy), free(was), free(db);
+}
+
+static const enum qv_activation activations[] = {QV_GELU, QV_GELU_TANH, QV_RELU};
+
+static void fill_activation(void *arg)
+{
+    const struct operands *o = arg;
+    qv__activate(o->y, o->a, o->D, activations[o->T]);
+}
+
+static void activations_gradients_equal_differences(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    for (size_t kind = 0; kind < QV_COUNT(activations); kind++) {
+        float y[N];
+        struct operands o = {.a = normals(N, 1), .y = y, .T = kind, .D = N};
+        for (size_t i = 0; i < N; i++) // away from relu's corner
+            o.a[i] += o.a[i] < 0 ? -0.1f : 0.1f;
+        float *dy = normals(N, 3), *was = normals(N, 4), *dx = copy_of(was, N);
+        const struct function f = {fill_activation, &o, y, dy, N};
+        qv__activate_back(dx, dy, o.a, N, activations[kind]);
+        assert_gradient(&f, o.a, N, dx, was);
+        free(o.a), free(dy), free(was), free(dx);
+    }
+}
+
+/* Values of torch.nn.functional.gelu, both kinds, at -3, -0.5, 0.25, 2. */
+static void gelus_values_are_those_of_pytorch(void **state)
+{
+    (void)state;
+    const float x[] = {-3, -0.5f, 0.25f, 2};
+    static const float exact[] = {-0.00404969f, -0.15426877f, 0.14967659f, 1.95449972f};
+    static const float by_tanh[] = {-0.00363731f, -0.15428600f, 0.14967535f, 1.95459771f};
+    float y[4];
+    qv__activate(y, x, 4, QV_GELU);
+    assert_close(y, exact, 4, 1e-6, 1e-6);
+    qv__activate(y, x, 4, QV_GELU_TANH);
+    assert_close(y, by_tanh, 4, 1e-6, 1e-6);
 }
 
 enum { ROPE_T = 18, ROPE_HEADS = 3, ROPE_E = 6, ROPE_CTX = 90 };
@@ -347,6 +447,11 @@ int main(void)
         cmocka_unit_test(linears_gradients_equal_differences),
         cmocka_unit_test(rmsnorms_gradients_equal_differences),
         cmocka_unit_test(rmsnorm_divides_by_the_root_of_mean_square_plus_eps),
+        cmocka_unit_test(layernorms_gradients_equal_differences),
+        cmocka_unit_test(layernorm_subtracts_the_mean_and_divides_by_the_deviation),
+        cmocka_unit_test(a_biass_gradient_equals_differences),
+        cmocka_unit_test(activations_gradients_equal_differences),
+        cmocka_unit_test(gelus_values_are_those_of_pytorch),
         cmocka_unit_test(ropes_inverse_is_its_transpose_and_its_gradient),
         cmocka_unit_test(rope_turns_element_i_with_element_i_plus_half),
         cmocka_unit_test(swiglus_gradients_equal_differences),

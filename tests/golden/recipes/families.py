@@ -5,7 +5,7 @@ expect.json      ids_a, ids_b, greedy (10 tokens after ids_a), greedy_margin, lo
 expect.safetensors  logits_a, logits_b
 adapter/         a LoRA on every linear map of the layers, saved by PEFT
 lora_grads.safetensors  the gradient of the loss there, named as in PEFT's file
-full_grads.safetensors  the gradient of the loss of the base alone, by the model's own names
+full_grads.safetensors  the gradient of the loss of the base alone, by the names in its file
 families/batch.json: three examples (ids, prompt); the loss is that of train.py.
 
 phi_msft is phi's weights in the layout that Phi-2's files had when they came out, one map for
@@ -94,7 +94,9 @@ def expect(model, where):
     assert margin > 0.003, margin
     save_tensors(f"{where}/expect.safetensors", {"logits_a": a, "logits_b": b})
     loss, full = gradients(model)
-    save_tensors(f"{where}/full_grads.safetensors", full)
+    in_file = {"lm_head.weight": "embed_out.weight"} if "neox" in where else {}
+    save_tensors(f"{where}/full_grads.safetensors",
+                 {in_file.get(k, k): g for k, g in full.items()})
     return {"ids_a": ids_a[0].tolist(), "ids_b": ids_b[0].tolist(), "greedy": greedy,
             "greedy_margin": round(margin, 4), "loss": loss}
 
