@@ -128,8 +128,8 @@ static const struct {
      "rope_scaling: original_max_position_embeddings is 64, low_freq_factor 4, "
      "high_freq_factor 1"},
     {"{\"partial_rotary_factor\":1.5}", QV_EFORMAT, "1.5 of a head cannot be rotated"},
-    {"{\"rope_scaling\":{\"rope_type\":\"llama3\"}}", QV_EUNSUPPORTED,
-     "rope_scaling of type 'llama3' is not supported"},
+    {"{\"rope_scaling\":{\"rope_type\":\"llama3\"}}", QV_EFORMAT,
+     "'factor' is missing or not a positive number"},
     {"{\"rope_parameters\":{\"rope_type\":\"yarn\"}}", QV_EUNSUPPORTED,
      "rope_parameters of type 'yarn' is not supported"},
     {"{\"rope_scaling\":{\"type\":3}}", QV_EFORMAT, "'type' is not a string"},

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "lora/peft.h"
 #include "model/decoder.h"
+#include "model/reuse.h"
 #include "support/golden.h"
 #include "support/near.h"
 #include "support/scratch.h"
@@ -56,8 +57,8 @@ static qv_model *open_model(const char *name, bool trainable)
     return m;
 }
 
-/* Logits of every token of `ids`, in one pass. */
-static float *logits(const qv_model *m, const int *ids, size_t n)
+/* Logits of every token of `ids` in one pass, with what `u` adds. Ended with free(). */
+static float *logits(const qv_model *m, struct qv_update *u, const int *ids, size_t n)
 {
     struct qv_acts acts;
     qv_err err = {0};
@@ -67,7 +68,7 @@ static float *logits(const qv_model *m, const int *ids, size_t n)
     assert_works(qv__acts_init(&acts, m, n, n, n, false, 0, &err), &err);
     struct qv_seq seq = {.n = n};
     struct qv_batch b = {.T = n, .token = ids, .pos = pos, .seq = &seq, .n_seq = 1};
-    struct qv_pass p = {.m = m, .a = &acts, .b = &b};
+    struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
     qv__decoder_forward(&p);
     qv__decoder_logits(&p, pos, n);
     float *out = malloc(n * m->c.V * sizeof *out);
@@ -85,7 +86,7 @@ static void check_logits(const qv_model *m, const char *name, const char *which)
     snprintf(tensor, sizeof tensor, "logits_%s", which);
     size_t n = golden_ids(ids, 64, path_of(name, "expect.json"), key);
     float *want = golden_tensor(NULL, path_of(name, "expect.safetensors"), tensor);
-    float *got = logits(m, ids, n);
+    float *got = logits(m, NULL, ids, n);
     assert_close_to_scale(got, want, n * m->c.V, 1e-4);
     free(got);
     free(want);
@@ -123,7 +124,7 @@ static void decoding_from_the_cache_gives_the_logits_of_the_whole_pass(void **st
         size_t n_greedy =
             golden_ids(greedy, 64, path_of(cases[i], "expect.json"), "greedy");
         memcpy(ids + n, greedy, n_greedy * sizeof *ids);
-        float *whole = logits(m, ids, n + n_greedy);
+        float *whole = logits(m, NULL, ids, n + n_greedy);
         assert_works(qv_session_new(&s, m, NULL, 0, &err), &err);
         for (size_t j = n; j <= n + n_greedy; j++) { // the prompt at once, then one by one
             assert_works(qv_session_sync(s, ids, j, &err), &err);
@@ -198,6 +199,31 @@ static void a_loras_gradients_are_those_of_peft(void **state)
         }
         qv__objective_end(&o);
         qv__expert_free(e);
+        qv_model_close(m);
+    }
+}
+
+static void an_adapters_logits_are_those_of_peft(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < QV_COUNT(cases); i++) {
+        qv_model *m = open_model(cases[i], false);
+        qv_reuse *r;
+        struct qv_update u;
+        struct golden_batch b;
+        qv_err err = {0};
+        golden_batch(&b, FAMILIES "batch.json");
+        const qv_reuse_opts who = {.adapter = path_of(cases[i], "adapter")};
+        assert_works(qv_reuse_open(&r, m, &who, &err), &err);
+        assert_works(qv__reuse_update(&u, r, NULL, 12, &err), &err);
+        float *got = logits(m, &u, b.s[1].ids, b.s[1].n);
+        float *want =
+            golden_tensor(NULL, path_of(cases[i], "adapted.safetensors"), "logits");
+        assert_close_to_scale(got, want, b.s[1].n * m->c.V, 1e-4);
+        free(got);
+        free(want);
+        qv__update_end(&u);
+        qv_reuse_close(r);
         qv_model_close(m);
     }
 }
@@ -337,6 +363,7 @@ int main(void)
         cmocka_unit_test(phi_2s_first_files_compute_what_its_later_ones_do),
         cmocka_unit_test(decoding_from_the_cache_gives_the_logits_of_the_whole_pass),
         cmocka_unit_test(a_loras_gradients_are_those_of_peft),
+        cmocka_unit_test(an_adapters_logits_are_those_of_peft),
         cmocka_unit_test(all_weights_gradients_are_those_of_pytorch),
         cmocka_unit_test(what_a_family_cannot_do_is_refused_by_name),
         cmocka_unit_test_setup_teardown(a_model_written_is_the_model_read, make_scratch,
