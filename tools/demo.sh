@@ -18,6 +18,7 @@ cd "$(dirname "$0")/.."
 : "${ALPHA:=4}"             # of a LoRA of rank 4: its scale is 1
 : "${SITES:=o_proj|gate_proj|up_proj}" # the linear maps that experts adapt
 : "${CLUSTERS:=10}"         # of mbc
+: "${TOP_K:=2}"             # experts that arrow sends a token to
 : "${SEED:=1}"
 : "${UPSTREAM:=20}"         # examples a task to score on: tasks that were trained on,
 : "${HELD_OUT:=20}"         # and tasks that were not
@@ -72,7 +73,7 @@ choose() {
 }
 
 # A run is of one choice of settings.
-settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $ALPHA $SITES $CLUSTERS $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
+settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $ALPHA $SITES $CLUSTERS $TOP_K $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
 if [ -f "$RUN/settings" ] && [ "$(cat "$RUN/settings")" != "$settings" ]; then
     printf '%s was made with other settings: remove it, or set RUN to another place\n' "$RUN" >&2
     exit 1
@@ -115,14 +116,14 @@ score() {
 score base
 score shared --library "$RUN/libraries/shared" --router uniform
 for library in private mbc; do
-    for router in uniform arrow oracle; do
-        score $library-$router --library "$RUN/libraries/$library" --router $router
-    done
+    score $library-uniform --library "$RUN/libraries/$library" --router uniform
+    score $library-arrow --library "$RUN/libraries/$library" --router arrow --top-k "$TOP_K"
+    score $library-oracle --library "$RUN/libraries/$library" --router oracle
 done
 
 texts | while IFS='|' read -r task text; do
     step "$RUN/routes/private-arrow.$task.json" ./quiver route --model "$MODEL" \
-        --library "$RUN/libraries/private" --router arrow --json "$text"
+        --library "$RUN/libraries/private" --router arrow --top-k "$TOP_K" --json "$text"
 done
 
 printf '\n$ ./quiver report %s\n' "$RUN"
