@@ -256,7 +256,7 @@ qv_status qv__config_read(struct qv_config *c, const char *dir, qv_err *err)
 qv_status qv__config_write(const struct qv_config *c, const char *dir, const char *dtype,
                            qv_err *err)
 {
-    qv_check(strcmp(c->family->model_type, "llama") == 0);
+    qv_check(!c->family || strcmp(c->family->model_type, "llama") == 0);
     json_t *o = json_pack(
         "{s:[s], s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:b, s:b,"
         " s:s, s:f}",
