@@ -71,8 +71,8 @@ qv_status qv__config_read(struct qv_config *c, const char *dir, qv_err *err) QV_
 qv_status qv__config_parse(struct qv_config *c, const char *json, size_t size,
                            qv_err *err) QV_MUST_CHECK;
 
-/* Write dir/config.json as transformers would for a plain Llama (family NULL too) of `dtype`
- * ("float32", "bfloat16"). */
+/* Write dir/config.json as transformers would for a plain Llama (or no family) of
+ * `dtype` ("float32", "bfloat16"). */
 qv_status qv__config_write(const struct qv_config *c, const char *dir, const char *dtype,
                            qv_err *err) QV_MUST_CHECK;
 
