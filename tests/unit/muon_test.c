@@ -40,7 +40,7 @@ static void four_steps_are_those_of_pytorch(void **state)
         assert_non_null(m);
         assert_non_null(scratch);
         for (int step = 0; step < 4; step++) {
-            char what[16];
+            char what[32];
             snprintf(what, sizeof what, "gradient%d", step);
             float *g = golden(shapes[i].name, what);
             for (size_t j = 0; j < rows * cols; j++)
