@@ -20,6 +20,17 @@ void qv__set_local(struct qv_config *c, size_t l)
     c->is_local[l / 8] |= (uint8_t)(1u << l % 8);
 }
 
+const struct qv_size_keys qv__usual_sizes = {
+    .D = "hidden_size",
+    .L = "num_hidden_layers",
+    .H = "num_attention_heads",
+    .Hk = "num_key_value_heads",
+    .E = "head_dim",
+    .F = "intermediate_size",
+    .V = "vocab_size",
+    .n_ctx = "max_position_embeddings",
+};
+
 qv_status qv__read_sizes(struct qv_config *c, const json_t *o,
                          const struct qv_size_keys *keys, bool may_lack_F, qv_err *err)
 {

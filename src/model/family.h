@@ -20,6 +20,16 @@ struct qv_names {
     const char *map[QV_N_MAPS];
 };
 
+/* Llama's, which others took over. */
+#define QV_LLAMA_NAMES                                                                     \
+    .embed = "model.embed_tokens", .norm = "model.norm", .head = "lm_head",                \
+    .layer = "model.layers.%zu.", .norm1 = "input_layernorm",                              \
+    .norm2 = "post_attention_layernorm",                                                   \
+    .map = {[QV_Q] = "self_attn.q_proj", [QV_K] = "self_attn.k_proj",                      \
+            [QV_V] = "self_attn.v_proj", [QV_O] = "self_attn.o_proj",                      \
+            [QV_GATE] = "mlp.gate_proj", [QV_UP] = "mlp.up_proj",                          \
+            [QV_DOWN] = "mlp.down_proj"}
+
 struct qv_family {
     const char *model_type; // in config.json
     struct qv_names names;
@@ -39,6 +49,10 @@ const char *qv__family_list(void);
 struct qv_size_keys {
     const char *D, *L, *H, *Hk, *E, *F, *V, *n_ctx;
 };
+
+/* hidden_size, num_hidden_layers ...: most families'. Keys that a file lacks are its
+ * family's defaults. */
+extern const struct qv_size_keys qv__usual_sizes;
 
 /* Read and check sizes. Hk left out is H, E is D / H, F is 4 D where the family says
  * so by may_lack_F. */

@@ -4,15 +4,12 @@
 
 static qv_status read(struct qv_config *c, const json_t *o, qv_err *err)
 {
-    static const struct qv_size_keys keys = {
-        "hidden_size",       "num_hidden_layers", "num_attention_heads",    NULL, NULL,
-        "intermediate_size", "vocab_size",        "max_position_embeddings"};
     float share = 0.25f, theta = 0;
     bool parallel = true, biased = true;
     qv_status result;
     c->is_layernorm = c->is_interleaved = true;
     c->eps = 1e-5f;
-    if ((result = qv__read_sizes(c, o, &keys, false, err)) ||
+    if ((result = qv__read_sizes(c, o, &qv__usual_sizes, false, err)) ||
         (result = qv__json_float(o, "rotary_pct", &share, err)) ||
         (result = qv__read_rotation(c, o, share, err)) ||
         (result = qv__json_float(o, "rotary_emb_base", &theta, err)) ||

@@ -2,29 +2,12 @@
  * window), Qwen 2 (biases), Qwen 3 (normed queries and keys). */
 #include "model/families.h"
 
-#define NAMES                                                                              \
-    .embed = "model.embed_tokens", .norm = "model.norm", .head = "lm_head",                \
-    .layer = "model.layers.%zu.", .norm1 = "input_layernorm",                              \
-    .norm2 = "post_attention_layernorm",                                                   \
-    .map = {[QV_Q] = "self_attn.q_proj", [QV_K] = "self_attn.k_proj",                      \
-            [QV_V] = "self_attn.v_proj", [QV_O] = "self_attn.o_proj",                      \
-            [QV_GATE] = "mlp.gate_proj", [QV_UP] = "mlp.up_proj",                          \
-            [QV_DOWN] = "mlp.down_proj"}
-
 static qv_status read_llama(struct qv_config *c, const json_t *o, qv_err *err)
 {
-    static const struct qv_size_keys keys = {"hidden_size",
-                                             "num_hidden_layers",
-                                             "num_attention_heads",
-                                             "num_key_value_heads",
-                                             "head_dim",
-                                             "intermediate_size",
-                                             "vocab_size",
-                                             "max_position_embeddings"};
     bool attention = false, mlp = false;
     qv_status result;
     if ((result = qv__read_silu(c, o, "hidden_act", err)) ||
-        (result = qv__read_sizes(c, o, &keys, false, err)) ||
+        (result = qv__read_sizes(c, o, &qv__usual_sizes, false, err)) ||
         (result = qv__read_rotation(c, o, 1, err)) ||
         (result = qv__json_float(o, "rms_norm_eps", &c->eps, err)) ||
         (result = qv__json_bool(o, "attention_bias", &attention, err)) ||
@@ -70,10 +53,10 @@ static qv_status read_qwen3(struct qv_config *c, const json_t *o, qv_err *err)
     return result ? result : read_qwen_window(c, o, err);
 }
 
-const struct qv_family qv__llama = {"llama", {NAMES}, .read = read_llama};
-const struct qv_family qv__mistral = {"mistral", {NAMES}, .read = read_mistral};
-const struct qv_family qv__qwen2 = {"qwen2", {NAMES}, .read = read_qwen2};
+const struct qv_family qv__llama = {"llama", {QV_LLAMA_NAMES}, .read = read_llama};
+const struct qv_family qv__mistral = {"mistral", {QV_LLAMA_NAMES}, .read = read_mistral};
+const struct qv_family qv__qwen2 = {"qwen2", {QV_LLAMA_NAMES}, .read = read_qwen2};
 const struct qv_family qv__qwen3 = {
     "qwen3",
-    {NAMES, .q_norm = "self_attn.q_norm", .k_norm = "self_attn.k_norm"},
+    {QV_LLAMA_NAMES, .q_norm = "self_attn.q_norm", .k_norm = "self_attn.k_norm"},
     .read = read_qwen3};

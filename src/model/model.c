@@ -91,50 +91,44 @@ struct walk {
     qv_status result;
 };
 
-static void meet(struct walk *w, const char *layer, const char *name, struct qv_affine *a)
+static void meet(struct walk *w, const char *layer, const char *name, const char *part,
+                 struct qv_weight *weight)
 {
     char path[128];
-    struct qv_weight *const part[] = {&a->w, &a->b};
-    for (size_t i = 0; i < 2 && name && !w->result; i++) {
-        if (part[i]->D_in == 0)
-            continue;
-        snprintf(path, sizeof path, "%s%s.%s", layer, name, i ? "bias" : "weight");
-        w->result = w->fn(w->arg, path, part[i], w->err);
-    }
+    if (!name || weight->D_in == 0 || w->result)
+        return;
+    snprintf(path, sizeof path, "%s%s.%s", layer, name, part);
+    w->result = w->fn(w->arg, path, weight, w->err);
 }
 
-/* A matrix without a bias. */
-static void meet_table(struct walk *w, const char *name, struct qv_weight *table)
+static void meet_both(struct walk *w, const char *layer, const char *name,
+                      struct qv_affine *a)
 {
-    struct qv_affine a = {.w = *table};
-    meet(w, "", name, &a);
-    *table = a.w;
+    meet(w, layer, name, "weight", &a->w);
+    meet(w, layer, name, "bias", &a->b);
 }
 
 qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg, qv_err *err)
 {
     const struct qv_names *names = &m->c.family->names;
     struct walk w = {fn, arg, err, QV_OK};
-    meet_table(&w, names->embed, &m->embed);
-    meet_table(&w, names->positions, &m->positions);
+    meet(&w, "", names->embed, "weight", &m->embed);
+    meet(&w, "", names->positions, "weight", &m->positions);
     for (size_t l = 0; !w.result && l < m->c.L; l++) {
         struct qv_layer *y = &m->layer[l];
         char prefix[64];
         layer_prefix(prefix, sizeof prefix, names, l);
-        meet(&w, prefix, names->norm1, &y->norm1);
+        meet_both(&w, prefix, names->norm1, &y->norm1);
         for (size_t i = 0; i < QV_N_MAPS; i++)
-            meet(&w, prefix, names->map[i], &y->map[i]);
-        meet(&w, prefix, names->q_norm, &y->q_norm);
-        meet(&w, prefix, names->k_norm, &y->k_norm);
-        meet(&w, prefix, names->norm2, &y->norm2);
+            meet_both(&w, prefix, names->map[i], &y->map[i]);
+        meet_both(&w, prefix, names->q_norm, &y->q_norm);
+        meet_both(&w, prefix, names->k_norm, &y->k_norm);
+        meet_both(&w, prefix, names->norm2, &y->norm2);
     }
-    meet(&w, "", names->norm, &m->norm);
-    struct qv_weight none = {0}, tied = m->head.w;
-    if (m->c.is_tied)
-        m->head.w = none;
-    meet(&w, "", names->head, &m->head);
-    if (m->c.is_tied)
-        m->head.w = tied;
+    meet_both(&w, "", names->norm, &m->norm);
+    if (!m->c.is_tied)
+        meet(&w, "", names->head, "weight", &m->head.w);
+    meet(&w, "", names->head, "bias", &m->head.b);
     return w.result;
 }
 

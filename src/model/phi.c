@@ -14,20 +14,12 @@ static void switches(struct qv_config *c)
 
 static qv_status read_phi(struct qv_config *c, const json_t *o, qv_err *err)
 {
-    static const struct qv_size_keys keys = {"hidden_size",
-                                             "num_hidden_layers",
-                                             "num_attention_heads",
-                                             "num_key_value_heads",
-                                             NULL,
-                                             "intermediate_size",
-                                             "vocab_size",
-                                             "max_position_embeddings"};
     static const char *const off[] = {"qk_layernorm"};
     qv_status result;
     switches(c);
     c->eps = 1e-5f;
     if ((result = qv__refuse_on(o, off, 1, err)) ||
-        (result = qv__read_sizes(c, o, &keys, true, err)) ||
+        (result = qv__read_sizes(c, o, &qv__usual_sizes, true, err)) ||
         (result = qv__read_rotation(c, o, 0.5f, err)) ||
         (result = qv__read_activation(c, o, "hidden_act", "gelu_new", err)))
         return result;

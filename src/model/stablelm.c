@@ -4,14 +4,6 @@
 
 static qv_status read(struct qv_config *c, const json_t *o, qv_err *err)
 {
-    static const struct qv_size_keys keys = {"hidden_size",
-                                             "num_hidden_layers",
-                                             "num_attention_heads",
-                                             "num_key_value_heads",
-                                             NULL,
-                                             "intermediate_size",
-                                             "vocab_size",
-                                             "max_position_embeddings"};
     static const char *const off[] = {"qk_layernorm"};
     bool biased = false, parallel = false;
     qv_status result;
@@ -19,7 +11,7 @@ static qv_status read(struct qv_config *c, const json_t *o, qv_err *err)
     c->eps = 1e-5f;
     if ((result = qv__refuse_on(o, off, 1, err)) ||
         (result = qv__read_silu(c, o, "hidden_act", err)) ||
-        (result = qv__read_sizes(c, o, &keys, false, err)) ||
+        (result = qv__read_sizes(c, o, &qv__usual_sizes, false, err)) ||
         (result = qv__read_rotation(c, o, 0.25f, err)) ||
         (result = qv__json_float(o, "layer_norm_eps", &c->eps, err)) ||
         (result = qv__json_bool(o, "use_qkv_bias", &biased, err)) ||
@@ -30,18 +22,4 @@ static qv_status read(struct qv_config *c, const json_t *o, qv_err *err)
     return QV_OK;
 }
 
-const struct qv_family qv__stablelm = {"stablelm",
-                                       {.embed = "model.embed_tokens",
-                                        .norm = "model.norm",
-                                        .head = "lm_head",
-                                        .layer = "model.layers.%zu.",
-                                        .norm1 = "input_layernorm",
-                                        .norm2 = "post_attention_layernorm",
-                                        .map = {[QV_Q] = "self_attn.q_proj",
-                                                [QV_K] = "self_attn.k_proj",
-                                                [QV_V] = "self_attn.v_proj",
-                                                [QV_O] = "self_attn.o_proj",
-                                                [QV_GATE] = "mlp.gate_proj",
-                                                [QV_UP] = "mlp.up_proj",
-                                                [QV_DOWN] = "mlp.down_proj"}},
-                                       .read = read};
+const struct qv_family qv__stablelm = {"stablelm", {QV_LLAMA_NAMES}, .read = read};

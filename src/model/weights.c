@@ -131,9 +131,15 @@ static qv_status check(void *arg, const char *name, struct qv_weight *w, qv_err 
 /* to [D_out, D_in] from the file's [D_in, D_out]. */
 static void turn(float *to, const struct qv_tensor *t, size_t D_out, size_t D_in)
 {
+    enum { STRETCH = 256 };
+    float from[STRETCH];
     for (size_t i = 0; i < D_in; i++)
-        for (size_t o = 0; o < D_out; o++)
-            qv__st_f32(&to[o * D_in + i], t, i * D_out + o, 1);
+        for (size_t o = 0; o < D_out; o += STRETCH) {
+            size_t n = qv__min(STRETCH, D_out - o);
+            qv__st_f32(from, t, i * D_out + o, n);
+            for (size_t j = 0; j < n; j++)
+                to[(o + j) * D_in + i] = from[j];
+        }
 }
 
 static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err *err)

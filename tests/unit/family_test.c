@@ -12,6 +12,7 @@
 #include "support/golden.h"
 #include "support/near.h"
 #include "support/scratch.h"
+#include "support/tiny.h"
 #include "train/objective.h"
 
 #include <quiver/session.h>
@@ -57,27 +58,6 @@ static qv_model *open_model(const char *name, bool trainable)
     return m;
 }
 
-/* Logits of every token of `ids` in one pass, with what `u` adds. Ended with free(). */
-static float *logits(const qv_model *m, struct qv_update *u, const int *ids, size_t n)
-{
-    struct qv_acts acts;
-    qv_err err = {0};
-    int pos[64];
-    for (size_t i = 0; i < n; i++)
-        pos[i] = (int)i;
-    assert_works(qv__acts_init(&acts, m, n, n, n, false, 0, &err), &err);
-    struct qv_seq seq = {.n = n};
-    struct qv_batch b = {.T = n, .token = ids, .pos = pos, .seq = &seq, .n_seq = 1};
-    struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
-    qv__decoder_forward(&p);
-    qv__decoder_logits(&p, pos, n);
-    float *out = malloc(n * m->c.V * sizeof *out);
-    assert_non_null(out);
-    memcpy(out, acts.logits, n * m->c.V * sizeof *out);
-    qv__acts_end(&acts);
-    return out;
-}
-
 static void check_logits(const qv_model *m, const char *name, const char *which)
 {
     char key[16], tensor[16];
@@ -86,7 +66,7 @@ static void check_logits(const qv_model *m, const char *name, const char *which)
     snprintf(tensor, sizeof tensor, "logits_%s", which);
     size_t n = golden_ids(ids, 64, path_of(name, "expect.json"), key);
     float *want = golden_tensor(NULL, path_of(name, "expect.safetensors"), tensor);
-    float *got = logits(m, NULL, ids, n);
+    float *got = logits_of(m, NULL, ids, n);
     assert_close_to_scale(got, want, n * m->c.V, 1e-4);
     free(got);
     free(want);
@@ -124,7 +104,7 @@ static void decoding_from_the_cache_gives_the_logits_of_the_whole_pass(void **st
         size_t n_greedy =
             golden_ids(greedy, 64, path_of(cases[i], "expect.json"), "greedy");
         memcpy(ids + n, greedy, n_greedy * sizeof *ids);
-        float *whole = logits(m, NULL, ids, n + n_greedy);
+        float *whole = logits_of(m, NULL, ids, n + n_greedy);
         assert_works(qv_session_new(&s, m, NULL, 0, &err), &err);
         for (size_t j = n; j <= n + n_greedy; j++) { // the prompt at once, then one by one
             assert_works(qv_session_sync(s, ids, j, &err), &err);
@@ -216,7 +196,7 @@ static void an_adapters_logits_are_those_of_peft(void **state)
         const qv_reuse_opts who = {.adapter = path_of(cases[i], "adapter")};
         assert_works(qv_reuse_open(&r, m, &who, &err), &err);
         assert_works(qv__reuse_update(&u, r, NULL, 12, &err), &err);
-        float *got = logits(m, &u, b.s[1].ids, b.s[1].n);
+        float *got = logits_of(m, &u, b.s[1].ids, b.s[1].n);
         float *want =
             golden_tensor(NULL, path_of(cases[i], "adapted.safetensors"), "logits");
         assert_close_to_scale(got, want, b.s[1].n * m->c.V, 1e-4);

@@ -12,6 +12,7 @@ phi_msft is phi's weights in the layout that Phi-2's files had when they came ou
 q, k and v; it must compute what phi does.
 """
 from common import fresh, save_json, save_tensors
+from losses import gradients, greedy
 import json
 import os
 import torch
@@ -56,23 +57,6 @@ CASES = {
 }
 
 
-def loss_of(model):
-    losses = []
-    for example in BATCH:
-        ids = torch.tensor([example["ids"]])
-        logp = model(ids).logits[0, :-1].log_softmax(-1)
-        nll = -logp.gather(1, ids[0, 1:, None])[:, 0]
-        losses.append(nll[example["prompt"] - 1:].mean())
-    return torch.stack(losses).mean()
-
-
-def gradients(model):
-    model.zero_grad()
-    loss = loss_of(model)
-    loss.backward()
-    return loss.item(), {k: p.grad for k, p in model.named_parameters() if p.requires_grad}
-
-
 def draw(model):
     with torch.no_grad():
         for key, p in model.named_parameters():
@@ -85,19 +69,14 @@ def expect(model, where):
     ids_a, ids_b = torch.randint(3, 61, (1, 7)), torch.randint(3, 61, (1, 12))
     with torch.no_grad():
         a, b = model(ids_a).logits[0], model(ids_b).logits[0]
-        ids, greedy, margin = ids_a, [], float("inf")
-        for _ in range(10):
-            best = model(ids).logits[0, -1].topk(2)
-            margin = min(margin, (best.values[0] - best.values[1]).item())
-            greedy.append(best.indices[0].item())
-            ids = torch.cat([ids, best.indices[:1][None]], 1)
+    tokens, margin = greedy(model, ids_a, 10)
     assert margin > 0.003, margin
     save_tensors(f"{where}/expect.safetensors", {"logits_a": a, "logits_b": b})
-    loss, full = gradients(model)
+    loss, full = gradients(model, BATCH)
     in_file = {"lm_head.weight": "embed_out.weight"} if "neox" in where else {}
     save_tensors(f"{where}/full_grads.safetensors",
                  {in_file.get(k, k): g for k, g in full.items()})
-    return {"ids_a": ids_a[0].tolist(), "ids_b": ids_b[0].tolist(), "greedy": greedy,
+    return {"ids_a": ids_a[0].tolist(), "ids_b": ids_b[0].tolist(), "greedy": tokens,
             "greedy_margin": round(margin, 4), "loss": loss}
 
 
@@ -115,7 +94,7 @@ def adapter(model, where, targets):
     ids = torch.tensor([BATCH[1]["ids"]])
     with torch.no_grad():
         logits = model(ids).logits[0]
-    loss, grads = gradients(model)
+    loss, grads = gradients(model, BATCH)
     save_tensors(f"{where}/lora_grads.safetensors",
                  get_peft_model_state_dict(model, state_dict=grads))
     save_tensors(f"{where}/adapted.safetensors", {"logits": logits})
