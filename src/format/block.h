@@ -1,0 +1,74 @@
+/* block.h - weights stored in blocks, as GGUF numbers and names their types.
+ *
+ * A block is a few elements of one row that share a scale. Where a type has no
+ * scale (F32, F16, BF16) a block is one element. Rows are whole blocks, densely
+ * packed and maybe unaligned. Everything here is the readable definition, one
+ * thread's work; what is fast must agree with it.
+ */
+#ifndef QV_FORMAT_BLOCK_H
+#define QV_FORMAT_BLOCK_H
+
+#include "base/base.h"
+
+/* The types that are computed with, by GGUF's numbers. */
+enum qv_block_id {
+    QV_BLOCK_F32 = 0,
+    QV_BLOCK_F16 = 1,
+    QV_BLOCK_Q4_0 = 2,
+    QV_BLOCK_Q4_1 = 3,
+    QV_BLOCK_Q5_0 = 6,
+    QV_BLOCK_Q5_1 = 7,
+    QV_BLOCK_Q8_0 = 8,
+    QV_BLOCK_Q2_K = 10,
+    QV_BLOCK_Q3_K = 11,
+    QV_BLOCK_Q4_K = 12,
+    QV_BLOCK_Q5_K = 13,
+    QV_BLOCK_Q6_K = 14,
+    QV_BLOCK_BF16 = 30,
+};
+
+/* The most elements a block has. */
+enum { QV_BLOCK_MAX = 256 };
+
+struct qv_block {
+    const char *name; // as GGUF writes it: "Q4_K"
+    uint32_t id;
+    size_t n, bytes;                      // elements and bytes of a block
+    bool computes;                        // else of known size, and no more is known here
+    const struct qv_block_layout *layout; // see block_codes.h; NULL for plain numbers
+};
+
+/* A type by its number, or by its name in either case; NULL if there is none. */
+const struct qv_block *qv__block(uint32_t id);
+const struct qv_block *qv__block_named(const char *name);
+
+/* All of them, in the order of their numbers. */
+const struct qv_block *qv__block_all(size_t *n);
+
+/* Bytes of n elements; n is a multiple of b->n. */
+static inline size_t qv__block_bytes(const struct qv_block *b, size_t n)
+{
+    return n / b->n * b->bytes;
+}
+
+/* out [n] are the values of n elements, n a multiple of b->n. `b` computes, here
+ * and below. */
+void qv__block_decode(float *out, const struct qv_block *b, const void *blocks, size_t n);
+
+/* The blocks whose values come near x [n], finite numbers, by least squares. What is
+ * beyond the range of the type's half floats is stored as the largest there is. */
+void qv__block_encode(void *blocks, const struct qv_block *b, const float *x, size_t n);
+
+/* A matrix [D_out, D_in] of blocks; D_in is a multiple of type->n. */
+struct qv_block_matrix {
+    const struct qv_block *type;
+    const void *data;
+    size_t D_out, D_in;
+};
+
+/* One thread's share of y [T, D_out] = x [T, D_in] W' for few rows T: the outputs
+ * first to last - 1 of each row. Each block of W is read once. */
+void qv__block_product(float *y, const float *x, const struct qv_block_matrix *w, size_t T,
+                       size_t first, size_t last);
+
+#endif
