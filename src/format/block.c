@@ -43,7 +43,7 @@ static const struct qv_block_layout q6_k = {.low = {0, 4, 128},
                                             .scales_at = 192,
                                             .d_at = 208};
 
-static const struct qv_block types[] = {
+static const struct qv_block_type types[] = {
     {"F32", 0, 1, 4, true, NULL},          {"F16", 1, 1, 2, true, NULL},
     {"Q4_0", 2, 32, 18, true, &q4_0},      {"Q4_1", 3, 32, 20, true, &q4_1},
     {"Q5_0", 6, 32, 22, true, &q5_0},      {"Q5_1", 7, 32, 24, true, &q5_1},
@@ -63,13 +63,13 @@ static const struct qv_block types[] = {
     {"NVFP4", 40, 64, 36, false, NULL},    {"Q1_0", 41, 128, 18, false, NULL},
 };
 
-const struct qv_block *qv__block_all(size_t *n)
+const struct qv_block_type *qv__block_all(size_t *n)
 {
     *n = QV_COUNT(types);
     return types;
 }
 
-const struct qv_block *qv__block(uint32_t id)
+const struct qv_block_type *qv__block(uint32_t id)
 {
     for (size_t i = 0; i < QV_COUNT(types); i++)
         if (types[i].id == id)
@@ -77,7 +77,7 @@ const struct qv_block *qv__block(uint32_t id)
     return NULL;
 }
 
-const struct qv_block *qv__block_named(const char *name)
+const struct qv_block_type *qv__block_named(const char *name)
 {
     for (size_t i = 0; i < QV_COUNT(types); i++)
         if (strcasecmp(types[i].name, name) == 0)
@@ -215,7 +215,7 @@ static void write_scales(uint8_t *block, const struct qv_block_layout *l,
 
 /* ---- whole blocks ---- */
 
-void qv__block_unpack(struct qv_block_codes *c, const struct qv_block *b,
+void qv__block_unpack(struct qv_block_codes *c, const struct qv_block_type *b,
                       const uint8_t *block)
 {
     const struct qv_block_layout *l = b->layout;
@@ -232,7 +232,7 @@ void qv__block_unpack(struct qv_block_codes *c, const struct qv_block *b,
     }
 }
 
-void qv__block_pack(uint8_t *block, const struct qv_block *b,
+void qv__block_pack(uint8_t *block, const struct qv_block_type *b,
                     const struct qv_block_codes *c)
 {
     const struct qv_block_layout *l = b->layout;
@@ -248,7 +248,7 @@ void qv__block_pack(uint8_t *block, const struct qv_block *b,
     }
 }
 
-static void decode_codes(float *out, const struct qv_block *b, const uint8_t *block)
+static void decode_codes(float *out, const struct qv_block_type *b, const uint8_t *block)
 {
     const struct qv_block_layout *l = b->layout;
     struct qv_block_codes c;
@@ -261,7 +261,7 @@ static void decode_codes(float *out, const struct qv_block *b, const uint8_t *bl
     }
 }
 
-static float decode_number(const struct qv_block *b, const uint8_t *at)
+static float decode_number(const struct qv_block_type *b, const uint8_t *at)
 {
     float f;
     uint16_t h;
@@ -273,7 +273,8 @@ static float decode_number(const struct qv_block *b, const uint8_t *at)
     return b->id == QV_BLOCK_F16 ? qv__f16_to_f32(h) : qv__bf16_to_f32(h);
 }
 
-void qv__block_decode(float *out, const struct qv_block *b, const void *blocks, size_t n)
+void qv__block_decode(float *out, const struct qv_block_type *b, const void *blocks,
+                      size_t n)
 {
     qv_check(b->computes && n % b->n == 0);
     const uint8_t *at = blocks;
@@ -287,7 +288,7 @@ void qv__block_decode(float *out, const struct qv_block *b, const void *blocks, 
 void qv__block_product(float *y, const float *x, const struct qv_block_matrix *w, size_t T,
                        size_t first, size_t last)
 {
-    const struct qv_block *b = w->type;
+    const struct qv_block_type *b = w->type;
     qv_check(b->computes && w->D_in % b->n == 0 && last <= w->D_out);
     float value[QV_BLOCK_MAX];
     const uint8_t *at = (const uint8_t *)w->data + qv__block_bytes(b, first * w->D_in);

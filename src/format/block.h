@@ -30,7 +30,7 @@ enum qv_block_id {
 /* The most elements a block has. */
 enum { QV_BLOCK_MAX = 256 };
 
-struct qv_block {
+struct qv_block_type {
     const char *name; // as GGUF writes it: "Q4_K"
     uint32_t id;
     size_t n, bytes;                      // elements and bytes of a block
@@ -39,29 +39,31 @@ struct qv_block {
 };
 
 /* A type by its number, or by its name in either case; NULL if there is none. */
-const struct qv_block *qv__block(uint32_t id);
-const struct qv_block *qv__block_named(const char *name);
+const struct qv_block_type *qv__block(uint32_t id);
+const struct qv_block_type *qv__block_named(const char *name);
 
 /* All of them, in the order of their numbers. */
-const struct qv_block *qv__block_all(size_t *n);
+const struct qv_block_type *qv__block_all(size_t *n);
 
 /* Bytes of n elements; n is a multiple of b->n. */
-static inline size_t qv__block_bytes(const struct qv_block *b, size_t n)
+static inline size_t qv__block_bytes(const struct qv_block_type *b, size_t n)
 {
     return n / b->n * b->bytes;
 }
 
 /* out [n] are the values of n elements, n a multiple of b->n. `b` computes, here
  * and below. */
-void qv__block_decode(float *out, const struct qv_block *b, const void *blocks, size_t n);
+void qv__block_decode(float *out, const struct qv_block_type *b, const void *blocks,
+                      size_t n);
 
 /* The blocks whose values come near x [n], finite numbers, by least squares. What is
  * beyond the range of the type's half floats is stored as the largest there is. */
-void qv__block_encode(void *blocks, const struct qv_block *b, const float *x, size_t n);
+void qv__block_encode(void *blocks, const struct qv_block_type *b, const float *x,
+                      size_t n);
 
 /* A matrix [D_out, D_in] of blocks; D_in is a multiple of type->n. */
 struct qv_block_matrix {
-    const struct qv_block *type;
+    const struct qv_block_type *type;
     const void *data;
     size_t D_out, D_in;
 };

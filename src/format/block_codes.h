@@ -50,9 +50,9 @@ static inline bool qv__block_has_mins(const struct qv_block_layout *l)
 }
 
 /* Each undoes the other exactly, whatever the bits. */
-void qv__block_unpack(struct qv_block_codes *c, const struct qv_block *b,
+void qv__block_unpack(struct qv_block_codes *c, const struct qv_block_type *b,
                       const uint8_t *block);
-void qv__block_pack(uint8_t *block, const struct qv_block *b,
+void qv__block_pack(uint8_t *block, const struct qv_block_type *b,
                     const struct qv_block_codes *c);
 
 #endif

@@ -163,7 +163,7 @@ static struct line fit_line(const float *x, size_t n, int top, bool pinned)
 
 /* ---- one scale a block ---- */
 
-static void encode_centred(struct qv_block_codes *c, const struct qv_block *b,
+static void encode_centred(struct qv_block_codes *c, const struct qv_block_type *b,
                            const float *x)
 {
     float d;
@@ -171,7 +171,7 @@ static void encode_centred(struct qv_block_codes *c, const struct qv_block *b,
     codes_centred(c->code, x, b->n, d, b->layout->zero);
 }
 
-static void encode_offset(struct qv_block_codes *c, const struct qv_block *b,
+static void encode_offset(struct qv_block_codes *c, const struct qv_block_type *b,
                           const float *x, int top)
 {
     struct line l = fit_line(x, b->n, top, false);
@@ -183,7 +183,7 @@ static void encode_offset(struct qv_block_codes *c, const struct qv_block *b,
 
 /* ---- a scale a group, itself in few bits ---- */
 
-static void encode_scaled(struct qv_block_codes *c, const struct qv_block *b,
+static void encode_scaled(struct qv_block_codes *c, const struct qv_block_type *b,
                           const float *x)
 {
     const struct qv_block_layout *l = b->layout;
@@ -200,8 +200,8 @@ static void encode_scaled(struct qv_block_codes *c, const struct qv_block *b,
     }
 }
 
-static void encode_lines(struct qv_block_codes *c, const struct qv_block *b, const float *x,
-                         int top)
+static void encode_lines(struct qv_block_codes *c, const struct qv_block_type *b,
+                         const float *x, int top)
 {
     const struct qv_block_layout *l = b->layout;
     const int range = l->scales == QV_SCALES_NIBBLE ? 15 : 63;
@@ -225,7 +225,7 @@ static void encode_lines(struct qv_block_codes *c, const struct qv_block *b, con
 
 /* ---- any type ---- */
 
-static void encode_codes(uint8_t *block, const struct qv_block *b, const float *x)
+static void encode_codes(uint8_t *block, const struct qv_block_type *b, const float *x)
 {
     const struct qv_block_layout *l = b->layout;
     const int top = (1 << (l->low.bits + l->high.bits)) - 1;
@@ -248,7 +248,7 @@ static void encode_codes(uint8_t *block, const struct qv_block *b, const float *
     qv__block_pack(block, b, &c);
 }
 
-static void encode_number(uint8_t *at, const struct qv_block *b, float x)
+static void encode_number(uint8_t *at, const struct qv_block_type *b, float x)
 {
     float worth;
     uint16_t h = b->id == QV_BLOCK_F16 ? half_of(&worth, x) : qv__f32_to_bf16(x);
@@ -258,7 +258,7 @@ static void encode_number(uint8_t *at, const struct qv_block *b, float x)
         memcpy(at, &h, sizeof h);
 }
 
-void qv__block_encode(void *blocks, const struct qv_block *b, const float *x, size_t n)
+void qv__block_encode(void *blocks, const struct qv_block_type *b, const float *x, size_t n)
 {
     qv_check(b->computes && n % b->n == 0);
     uint8_t *at = blocks;

@@ -46,7 +46,7 @@ struct qv_gguf_value {
 
 struct qv_gguf_tensor {
     const char *name; // NUL-terminated, no NUL inside
-    const struct qv_block *type;
+    const struct qv_block_type *type;
     int rank;                   // 0 is a scalar
     size_t shape[QV_GGUF_RANK]; // rows before columns: the file's order reversed
     size_t n, bytes;            // elements, and bytes of data

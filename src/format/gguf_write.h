@@ -27,7 +27,7 @@ void qv__gguf_meta_free(struct qv_gguf_meta *m);
 /* A tensor of whole blocks whose sizes are known to fit. */
 struct qv_gguf_tensor_out {
     const char *name; // 1 to 64 bytes
-    const struct qv_block *type;
+    const struct qv_block_type *type;
     int rank;
     size_t shape[QV_GGUF_RANK]; // rows before columns
     const void *data;           // or NULL: made when its turn comes

@@ -28,7 +28,7 @@ static void types_are_found_by_number_and_by_name_in_either_case(void **state)
     assert_null(qv__block_named("q4"));
     assert_int_equal(qv__block_bytes(qv__block(QV_BLOCK_Q6_K), 512), 420);
     size_t n, computes = 0;
-    const struct qv_block *all = qv__block_all(&n);
+    const struct qv_block_type *all = qv__block_all(&n);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(qv__block(all[i].id), &all[i]);
         assert_true(i == 0 || all[i].id > all[i - 1].id);
@@ -66,9 +66,9 @@ static void taking_a_block_apart_loses_no_bit(void **state)
 {
     (void)state;
     size_t n;
-    const struct qv_block *all = qv__block_all(&n);
+    const struct qv_block_type *all = qv__block_all(&n);
     for (size_t i = 0; i < n; i++) {
-        const struct qv_block *b = &all[i];
+        const struct qv_block_type *b = &all[i];
         for (uint64_t round = 0; b->layout && round < 50; round++) {
             uint8_t block[QV_BLOCK_MAX], again[QV_BLOCK_MAX];
             for (size_t k = 0; k < b->bytes; k++)
@@ -83,7 +83,7 @@ static void taking_a_block_apart_loses_no_bit(void **state)
 
 /* ---- quantising ---- */
 
-static double rmse(const struct qv_block *b, const float *x, size_t n)
+static double rmse(const struct qv_block_type *b, const float *x, size_t n)
 {
     void *blocks = malloc(qv__block_bytes(b, n));
     float *y = malloc(n * sizeof *y);
@@ -112,7 +112,7 @@ static void quantised_weights_are_as_near_as_llama_cpp_makes_them(void **state)
     assert_int_equal(json_object_size(theirs), 10);
     json_object_foreach(theirs, name, of)
     {
-        const struct qv_block *b = qv__block_named(name);
+        const struct qv_block_type *b = qv__block_named(name);
         double on_row = rmse(b, row, n_row), on_base = rmse(b, base, n_base);
         double their_row = json_number_value(json_object_get(of, "row"));
         double their_base = json_number_value(json_object_get(of, "base"));
@@ -127,7 +127,7 @@ static void quantised_weights_are_as_near_as_llama_cpp_makes_them(void **state)
 }
 
 /* Encodes and decodes one largest block of numbers x. */
-static void there_and_back(float *y, const struct qv_block *b, const float *x)
+static void there_and_back(float *y, const struct qv_block_type *b, const float *x)
 {
     uint8_t blocks[QV_BLOCK_MAX * sizeof(float)];
     qv__block_encode(blocks, b, x, QV_BLOCK_MAX);
@@ -148,7 +148,7 @@ static void odd_numbers_are_quantised_to_finite_ones(void **state)
         x[5][i] = i == 77 ? 1 : 0;
     }
     size_t n;
-    const struct qv_block *all = qv__block_all(&n);
+    const struct qv_block_type *all = qv__block_all(&n);
     for (size_t t = 0; t < n; t++) {
         for (size_t k = 0; k < 6 && all[t].computes; k++) {
             there_and_back(y, &all[t], x[k]);
@@ -189,7 +189,7 @@ static void a_product_is_that_of_the_values(void **state)
     for (size_t i = 0; i < T * D_in; i++)
         x[i] = qv__normal(2, i);
     size_t n;
-    const struct qv_block *all = qv__block_all(&n);
+    const struct qv_block_type *all = qv__block_all(&n);
     for (size_t t = 0; t < n; t++) {
         if (!all[t].computes)
             continue;

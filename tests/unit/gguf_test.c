@@ -474,7 +474,7 @@ static void what_is_written_is_read_again(void **state)
     qv__gguf_put_i32s(&meta, "ints", ints, 2);
     qv__gguf_put_f32s(&meta, "floats", floats, 1);
     qv__gguf_put_i32s(&meta, "none", NULL, 0);
-    const struct qv_block *f32 = qv__block(QV_BLOCK_F32);
+    const struct qv_block_type *f32 = qv__block(QV_BLOCK_F32);
     const struct qv_gguf_tensor_out tensor[] = {
         {.name = "x", .type = f32, .rank = 1, .shape = {3}},
         {.name = "y", .type = f32, .rank = 2, .shape = {1, 3}},
@@ -519,7 +519,7 @@ static void the_writer_refuses_two_tensors_of_one_name(void **state)
 {
     (void)state;
     const float x = 1;
-    const struct qv_block *f32 = qv__block(QV_BLOCK_F32);
+    const struct qv_block_type *f32 = qv__block(QV_BLOCK_F32);
     const struct qv_gguf_tensor_out tensor[] = {{.name = "w", .type = f32, .data = &x},
                                                 {.name = "w", .type = f32, .data = &x}};
     struct qv_gguf_meta meta = {0};
