@@ -356,6 +356,10 @@ static qv_status add_merges(struct model *m, qv_err *err)
     qv_status result = qv__bpe_init(&tok->bpe, &tok->vocab, m->n_halvings, err);
     if (result)
         return result;
+    float *score = qv_new_n(&tok->arena, float, m->n);
+    for (size_t i = 0; i < m->n; i++)
+        score[i] = m->piece[i].score;
+    tok->score = score;
     qsort(m->piece, m->n, sizeof *m->piece, best_first);
     uint32_t rank = 0;
     for (size_t i = 0; i < m->n; i++) {

@@ -22,6 +22,7 @@ struct qv_tokenizer {
     struct qv__vocab vocab;
     size_t size; // ids below are tokens; above are characters only merges know
     struct qv__bpe bpe;
+    const float *score;               // [size] of a SentencePiece model, or NULL
     struct qv__added_set raw, normal; // added tokens by where they are looked for
     struct qv__norm *norm;
     struct qv__cut *cut;
