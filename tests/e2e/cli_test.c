@@ -191,6 +191,7 @@ static void every_command_lists_its_options(void **state)
         {"library", "list show add remove rename verify export --task --replace --json"},
         {"cluster", "--clusters --method --seed --json LIB"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
+        {"quantize", "--model --type --out --json q4_k"},
         {"eval", "--model --suite --metric --split --limit --max-tokens --out --adapter "
                  "--library --router --expert --json"},
     };
@@ -276,6 +277,10 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
         {"route -m m --library lib --router arrow", "quiver route: there is no text"},
         {"route -m m hello", "quiver route: --library and --router are missing"},
         {"route -m m a b", "quiver route: one text at a time: quote it"},
+        {"quantize -o x", "quiver quantize: --model is missing"},
+        {"quantize -m m", "quiver quantize: --out is missing"},
+        {"quantize -m m -o x --type q7", "--type: 'q7' is not f32, f16, bf16, q8_0"},
+        {"quantize -m m -o x --type iq4_nl", "--type: 'iq4_nl' is not f32"},
         {"eval -m m", "quiver eval: --suite is missing"},
         {"eval -m m tasks --metric f1", "--metric: no metric 'f1'"},
         {"eval -m m tasks --split dev", "--split: 'dev' is not all, train, valid or test"},
@@ -593,7 +598,15 @@ static void info_knows_what_is_at_a_path(void **state)
         {"tasks", "tasks"},
         {"tasks/a.jsonl", "task"},
         {"suite.json", "suite"},
+        {"m.gguf", "gguf"},
     };
+    works("quantize --model m --type q4_0 --out m.gguf");
+    json_t *made = json_of("info m.gguf --json");
+    const json_t *values = json_object_get(made, "values");
+    assert_string_equal(json_string_value(json_object_get(values, "general.name")), "m");
+    assert_string_equal(json_string_value(json_object_get(values, "tokenizer.ggml.tokens")),
+                        "400 items");
+    json_decref(made);
     write_text(in_world("suite.json"), "{\"metric\":\"choice\",\"tasks\":[\"tasks/\"]}");
     for (size_t i = 0; i < QV_COUNT(kinds); i++) {
         char args[64];
