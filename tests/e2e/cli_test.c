@@ -277,10 +277,6 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
         {"route -m m --library lib --router arrow", "quiver route: there is no text"},
         {"route -m m hello", "quiver route: --library and --router are missing"},
         {"route -m m a b", "quiver route: one text at a time: quote it"},
-        {"quantize -o x", "quiver quantize: --model is missing"},
-        {"quantize -m m", "quiver quantize: --out is missing"},
-        {"quantize -m m -o x --type q7", "--type: 'q7' is not f32, f16, bf16, q8_0"},
-        {"quantize -m m -o x --type iq4_nl", "--type: 'iq4_nl' is not f32"},
         {"eval -m m", "quiver eval: --suite is missing"},
         {"eval -m m tasks --metric f1", "--metric: no metric 'f1'"},
         {"eval -m m tasks --split dev", "--split: 'dev' is not all, train, valid or test"},
@@ -600,13 +596,7 @@ static void info_knows_what_is_at_a_path(void **state)
         {"suite.json", "suite"},
         {"m.gguf", "gguf"},
     };
-    works("quantize --model m --type q4_0 --out m.gguf");
-    json_t *made = json_of("info m.gguf --json");
-    const json_t *values = json_object_get(made, "values");
-    assert_string_equal(json_string_value(json_object_get(values, "general.name")), "m");
-    assert_string_equal(json_string_value(json_object_get(values, "tokenizer.ggml.tokens")),
-                        "400 items");
-    json_decref(made);
+    works("quantize --model m --out m.gguf");
     write_text(in_world("suite.json"), "{\"metric\":\"choice\",\"tasks\":[\"tasks/\"]}");
     for (size_t i = 0; i < QV_COUNT(kinds); i++) {
         char args[64];
@@ -618,6 +608,26 @@ static void info_knows_what_is_at_a_path(void **state)
         works(args);
         assert_non_null(strstr(out, kinds[i][1]));
     }
+}
+
+static void a_model_is_quantised_and_info_says_to_what(void **state)
+{
+    (void)state;
+    says("quantize -o x", 2, "quiver quantize: --model is missing");
+    says("quantize -m m", 2, "quiver quantize: --out is missing");
+    says("quantize -m m -o x --type q7", 2, "--type: 'q7' is not f32, f16, bf16, q8_0");
+    says("quantize -m m -o x --type iq4_nl", 2, "--type: 'iq4_nl' is not f32");
+    says("quantize -m none -o x", 1, "quiver: none");
+    says("quantize -m m -o none/x", 1, "quiver: none/x: No such file or directory");
+    json_t *v = json_of("quantize --model m --type Q4_0 --out m4.gguf --json");
+    assert_string_equal(json_string_value(json_object_get(v, "type")), "Q4_0");
+    json_decref(v);
+    v = json_of("info m4.gguf --json");
+    const json_t *values = json_object_get(v, "values");
+    assert_string_equal(json_string_value(json_object_get(values, "general.name")), "m");
+    assert_string_equal(json_string_value(json_object_get(values, "tokenizer.ggml.tokens")),
+                        "400 items");
+    json_decref(v);
 }
 
 int main(void)
@@ -639,6 +649,7 @@ int main(void)
         cmocka_unit_test(an_evaluation_has_every_metric_and_in_its_file_every_score),
         cmocka_unit_test(a_library_is_listed_changed_and_verified),
         cmocka_unit_test(info_knows_what_is_at_a_path),
+        cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
 }
