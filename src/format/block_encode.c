@@ -4,8 +4,8 @@
  * for a given scale the best codes are the nearest. So: try scales around the one
  * that spans the group, keep the codes whose regression leaves the least error,
  * then let the two steps correct each other. Where scales are themselves stored in
- * few bits, codes are chosen anew for the scales as stored. Errors count alike
- * everywhere: the sum of their squares is what is minimised.
+ * few bits, codes are chosen anew for the scales as stored. Errors count alike, except
+ * in two bits, where a number counts by its magnitude: docs/decisions/0012-blocks.md.
  */
 #include "format/block_codes.h"
 #include "format/half.h"
@@ -106,25 +106,37 @@ static void codes_on(uint8_t *code, const float *x, size_t n, struct line l, int
         code[i] = (uint8_t)nearest((x[i] + l.min) * inv, 0, top);
 }
 
-/* The best line for these codes; where `pinned`, one whose min is not negative.
- * *gain is by how much it lowers the sum of squares. */
-static struct line regress(double *gain, const uint8_t *code, const float *x, size_t n,
-                           bool pinned)
+/* How a line is to be fitted. */
+struct fit {
+    int top;          // codes are 0 ... top
+    bool is_pinned;   // min may not be negative
+    bool is_weighted; // a number counts by its magnitude
+};
+
+static double weight_of(float x, struct fit fit)
 {
-    double c1 = 0, c2 = 0, x1 = 0, xc = 0, N = (double)n;
+    return fit.is_weighted ? fabs((double)x) : 1;
+}
+
+/* The best line for these codes. *gain is by how much it lowers the sum of squares. */
+static struct line regress(double *gain, const uint8_t *code, const float *x, size_t n,
+                           struct fit fit)
+{
+    double c1 = 0, c2 = 0, x1 = 0, xc = 0, N = 0;
     for (size_t i = 0; i < n; i++) {
-        double c = code[i];
-        c1 += c;
-        c2 += c * c;
-        x1 += (double)x[i];
-        xc += (double)x[i] * c;
+        double c = code[i], w = weight_of(x[i], fit);
+        N += w;
+        c1 += w * c;
+        c2 += w * c * c;
+        x1 += w * (double)x[i];
+        xc += w * (double)x[i] * c;
     }
-    double det = N * c2 - c1 * c1, scale = 0, offset = x1 / N;
+    double det = N * c2 - c1 * c1, scale = 0, offset = N > 0 ? x1 / N : 0;
     if (det > 0) {
         scale = (N * xc - x1 * c1) / det;
         offset = (c2 * x1 - c1 * xc) / det;
     }
-    if (pinned && offset > 0) {
+    if (fit.is_pinned && offset > 0) {
         offset = 0;
         scale = c2 > 0 ? xc / c2 : 0;
     }
@@ -133,7 +145,7 @@ static struct line regress(double *gain, const uint8_t *code, const float *x, si
 }
 
 /* Tries lines whose codes would stop short of the ends of the group or run past. */
-static struct line fit_line(const float *x, size_t n, int top, bool pinned)
+static struct line fit_line(const float *x, size_t n, struct fit fit)
 {
     enum { TRIES = 6 };
     uint8_t code[QV_BLOCK_MAX];
@@ -142,16 +154,16 @@ static struct line fit_line(const float *x, size_t n, int top, bool pinned)
         low = fminf(low, x[i]);
         high = fmaxf(high, x[i]);
     }
-    if (pinned)
+    if (fit.is_pinned)
         low = fminf(low, 0);
     struct line best = {0, -low};
     double best_gain = -INFINITY;
     for (int k = -TRIES; k <= TRIES && high > low; k++) {
-        struct line l = {(high - low) / ((float)top + (float)k / 5), -low};
+        struct line l = {(high - low) / ((float)fit.top + (float)k / 5), -low};
         for (int again = 0; again <= POLISH; again++) {
             double gain;
-            codes_on(code, x, n, l, top);
-            l = regress(&gain, code, x, n, pinned);
+            codes_on(code, x, n, l, fit.top);
+            l = regress(&gain, code, x, n, fit);
             if (gain <= best_gain)
                 break;
             best_gain = gain;
@@ -174,7 +186,7 @@ static void encode_centred(struct qv_block_codes *c, const struct qv_block_type 
 static void encode_offset(struct qv_block_codes *c, const struct qv_block_type *b,
                           const float *x, int top)
 {
-    struct line l = fit_line(x, b->n, top, false);
+    struct line l = fit_line(x, b->n, (struct fit){.top = top});
     float offset;
     c->d = half_of(&l.scale, l.scale);
     c->m = half_of(&offset, -l.min);
@@ -200,26 +212,62 @@ static void encode_scaled(struct qv_block_codes *c, const struct qv_block_type *
     }
 }
 
+/* Weighted sum of squared errors of the group under the line l. */
+static double error_on(const float *x, size_t n, struct line l, struct fit fit)
+{
+    uint8_t code[QV_BLOCK_MAX];
+    double sum = 0;
+    codes_on(code, x, n, l, fit.top);
+    for (size_t i = 0; i < n; i++) {
+        double e = (double)(l.scale * (float)code[i] - l.min) - (double)x[i];
+        sum += weight_of(x[i], fit) * e * e;
+    }
+    return sum;
+}
+
+/* The line l in units of d and m, whole numbers from 0 to range: of those around it
+ * the one with the least error, since two numbers rounded each for itself are not. */
+static void round_line(int *scale, int *min, const float *x, size_t n, struct line l,
+                       struct line unit, int range, struct fit fit)
+{
+    int near_scale = nearest(l.scale * inverse(unit.scale), 0, range);
+    int near_min = nearest(l.min * inverse(unit.min), 0, range);
+    double least = INFINITY;
+    for (int s = near_scale - 1; s <= near_scale + 1; s++)
+        for (int m = near_min - 1; m <= near_min + 1; m++) {
+            if (s < 0 || s > range || m < 0 || m > range)
+                continue;
+            double error = error_on(
+                x, n, (struct line){unit.scale * (float)s, unit.min * (float)m}, fit);
+            if (error < least) {
+                least = error;
+                *scale = s;
+                *min = m;
+            }
+        }
+}
+
 static void encode_lines(struct qv_block_codes *c, const struct qv_block_type *b,
                          const float *x, int top)
 {
     const struct qv_block_layout *l = b->layout;
     const int range = l->scales == QV_SCALES_NIBBLE ? 15 : 63;
+    const struct fit fit = {top, .is_pinned = true, .is_weighted = top < 4};
     size_t n_groups = b->n / l->group;
-    struct line line[QV_BLOCK_GROUPS];
-    float most_scale = 0, most_min = 0, d, m;
+    struct line line[QV_BLOCK_GROUPS], unit;
+    float most_scale = 0, most_min = 0;
     for (size_t g = 0; g < n_groups; g++) {
-        line[g] = fit_line(x + g * l->group, l->group, top, true);
+        line[g] = fit_line(x + g * l->group, l->group, fit);
         most_scale = fmaxf(most_scale, line[g].scale);
         most_min = fmaxf(most_min, line[g].min);
     }
-    c->d = half_of(&d, most_scale / (float)range);
-    c->m = half_of(&m, most_min / (float)range);
+    c->d = half_of(&unit.scale, most_scale / (float)range);
+    c->m = half_of(&unit.min, most_min / (float)range);
     for (size_t g = 0; g < n_groups; g++) {
-        c->scale[g] = nearest(line[g].scale * inverse(d), 0, range);
-        c->min[g] = nearest(line[g].min * inverse(m), 0, range);
-        codes_on(c->code + g * l->group, x + g * l->group, l->group,
-                 (struct line){d * (float)c->scale[g], m * (float)c->min[g]}, top);
+        const float *at = x + g * l->group;
+        round_line(&c->scale[g], &c->min[g], at, l->group, line[g], unit, range, fit);
+        struct line stored = {unit.scale * (float)c->scale[g], unit.min * (float)c->min[g]};
+        codes_on(c->code + g * l->group, at, l->group, stored, top);
     }
 }
 
