@@ -5,7 +5,7 @@
  * that spans the group, keep the codes whose regression leaves the least error,
  * then let the two steps correct each other. Where scales are themselves stored in
  * few bits, codes are chosen anew for the scales as stored. Errors count alike, except
- * in two bits, where a number counts by its magnitude: docs/decisions/0012-blocks.md.
+ * in two bits, where a number counts by its magnitude: docs/decisions/0013-blocks.md.
  */
 #include "format/block_codes.h"
 #include "format/half.h"

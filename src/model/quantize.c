@@ -108,7 +108,7 @@ static qv_status describe(void *arg, const char *name, struct qv_weight *w, qv_e
         return qv_fail(err, QV_EUNSUPPORTED, "GGUF has no name for tensor '%s'", name);
     struct qv_gguf_tensor_out *t = &j->tensor[j->n];
     bool is_norm = w->D_out == 1;
-    bool is_head = w == &j->m->head || (j->m->c.is_tied && w == &j->m->embed);
+    bool is_head = w == &j->m->head.w || (j->m->c.is_tied && w == &j->m->embed);
     *t = (struct qv_gguf_tensor_out){
         .name = qv__arena_str(&j->arena, gguf),
         .type = is_norm ? qv__block(QV_BLOCK_F32)
