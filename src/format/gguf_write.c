@@ -107,6 +107,17 @@ void qv__gguf_meta_free(struct qv_gguf_meta *m)
 
 /* ---- the file ---- */
 
+/* What comes before the tensors' entries. */
+static void add_head(struct qv_gguf_meta *to, size_t n_tensors,
+                     const struct qv_gguf_meta *values)
+{
+    add(to, "GGUF", 4);
+    add_u32(to, 3);
+    add_u64(to, n_tensors);
+    add_u64(to, values->n);
+    add(to, values->bytes, values->size);
+}
+
 static size_t bytes_of(const struct qv_gguf_tensor_out *t)
 {
     size_t n = 1;
@@ -139,6 +150,20 @@ static qv_status check_names(const struct qv_gguf_tensor_out *tensor, size_t n, 
     return result;
 }
 
+/* What a reader would refuse is not written: a file of the values alone is read. */
+static qv_status check_values(const struct qv_gguf_meta *meta, qv_err *err)
+{
+    struct qv_gguf_meta file = {0};
+    struct qv_gguf g = {0};
+    add_head(&file, 0, meta);
+    qv_status result = file.failed || meta->failed
+                           ? qv_fail(err, QV_ENOMEM, "no memory for its header")
+                           : qv__gguf_parse(&g, file.bytes, file.size, err);
+    qv__gguf_close(&g);
+    qv__gguf_meta_free(&file);
+    return result;
+}
+
 static size_t padding(size_t n)
 {
     return -n & (QV_GGUF_ALIGNMENT - 1);
@@ -156,11 +181,7 @@ static qv_status write_header(struct qv_out *out, const struct qv_gguf_meta *met
                               qv_err *err)
 {
     struct qv_gguf_meta h = {0};
-    add(&h, "GGUF", 4);
-    add_u32(&h, 3);
-    add_u64(&h, n);
-    add_u64(&h, meta->n);
-    add(&h, meta->bytes, meta->size);
+    add_head(&h, n, meta);
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         const struct qv_gguf_tensor_out *t = &tensor[i];
@@ -173,9 +194,8 @@ static qv_status write_header(struct qv_out *out, const struct qv_gguf_meta *met
         at += bytes_of(t) + padding(bytes_of(t));
     }
     qv_status result =
-        h.failed || meta->failed
-            ? qv_fail(err, QV_ENOMEM, "%s: no memory for its header", out->path)
-            : qv__out_write(out, h.bytes, h.size, err);
+        h.failed ? qv_fail(err, QV_ENOMEM, "%s: no memory for its header", out->path)
+                 : qv__out_write(out, h.bytes, h.size, err);
     qv__gguf_meta_free(&h);
     return result ? result : pad(out, err);
 }
@@ -200,7 +220,9 @@ qv_status qv__gguf_write(const char *path, const struct qv_gguf_meta *meta,
                          const struct qv_gguf_tensor_out *tensor, size_t n,
                          qv_gguf_data_fn fn, void *arg, qv_err *err)
 {
-    qv_status result = check_names(tensor, n, err);
+    qv_status result = check_values(meta, err);
+    if (!result)
+        result = check_names(tensor, n, err);
     if (result)
         return qv_wrap(err, result, "%s: ", path);
     struct qv_out out;

@@ -5,8 +5,8 @@
 
 #include "format/gguf.h"
 
-/* Values as they will lie in the file, all-zero at first. Keys are printable ASCII;
- * strings are copied. Memory running out is reported by qv__gguf_write. */
+/* Values as they will lie in the file, all-zero at first. Keys and strings are copied.
+ * What is wrong with them, memory running out too, is reported by qv__gguf_write. */
 struct qv_gguf_meta {
     char *bytes; // owned, [size]
     size_t size, room;
@@ -37,8 +37,8 @@ struct qv_gguf_tensor_out {
 typedef qv_status (*qv_gguf_data_fn)(void *arg, size_t i, struct qv_out *out, qv_err *err);
 
 /* Write a whole file atomically, version 3, tensors in the order given. `fn` makes
- * the data of tensors without; NULL if all have it. Fails with QV_EFORMAT if two
- * tensors have one name, with QV_ENOMEM, and as fn does. */
+ * the data of tensors without; NULL if all have it. Fails if two tensors have one name
+ * or qv__gguf_parse would refuse the values, as it does; with QV_ENOMEM; as fn does. */
 qv_status qv__gguf_write(const char *path, const struct qv_gguf_meta *meta,
                          const struct qv_gguf_tensor_out *tensor, size_t n,
                          qv_gguf_data_fn fn, void *arg, qv_err *err) QV_MUST_CHECK;

@@ -531,6 +531,27 @@ static void the_writer_refuses_two_tensors_of_one_name(void **state)
     assert_string_equal(err.msg, "/nowhere/x.gguf: No such file or directory");
 }
 
+static void the_writer_refuses_values_that_the_reader_would(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {
+        {"k", "'k' is given twice"},
+        {"", "value 1: its key is empty"},
+        {"d\303\251j\303\240", "value 1: byte 0xc3 in its key is not printable ASCII"},
+    };
+    for (size_t i = 0; i < QV_COUNT(bad); i++) {
+        struct qv_gguf_meta meta = {0};
+        qv_err err;
+        qv__gguf_put_u32(&meta, "k", 1);
+        qv__gguf_put_str(&meta, bad[i][0], "x");
+        assert_int_equal(qv__gguf_write(path, &meta, NULL, 0, NULL, NULL, &err),
+                         QV_EFORMAT);
+        assert_string_equal(err.msg + strlen(path) + 2, bad[i][1]);
+        assert_int_not_equal(access(path, F_OK), 0);
+        qv__gguf_meta_free(&meta);
+    }
+}
+
 static void values_without_memory_are_reported_when_written(void **state)
 {
     (void)state;
@@ -560,6 +581,7 @@ int main(void)
         cmocka_unit_test(the_writer_makes_the_bytes_of_the_gguf_package),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(the_writer_refuses_two_tensors_of_one_name),
+        cmocka_unit_test(the_writer_refuses_values_that_the_reader_would),
         cmocka_unit_test(values_without_memory_are_reported_when_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
