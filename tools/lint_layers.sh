@@ -9,7 +9,7 @@
 set -eu
 cd "${1:-$(dirname "$0")/..}"
 
-layers="base format kern op text lora library route merge cluster model data dist train
+layers="base kern op format text lora library route merge cluster model data dist train
         build eval adapt plot server cli"
 
 doors='

@@ -1,4 +1,4 @@
-/* block_encode.c - from numbers to blocks, by least squares.
+/* block_encode.c - see block_encode.h.
  *
  * For a group of numbers and given codes the best scale (and min) is a regression;
  * for a given scale the best codes are the nearest. So: try scales around the one
@@ -7,8 +7,9 @@
  * few bits, codes are chosen anew for the scales as stored. Errors count alike, except
  * in two bits, where a number counts by its magnitude: docs/decisions/0013-blocks.md.
  */
-#include "format/block_codes.h"
-#include "format/half.h"
+#include "format/block_encode.h"
+#include "kern/block_codes.h"
+#include "kern/half.h"
 
 #include <math.h>
 #include <string.h>

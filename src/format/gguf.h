@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "base/file.h"
-#include "format/block.h"
+#include "kern/block.h"
 
 enum { QV_GGUF_RANK = 4, QV_GGUF_ALIGNMENT = 32 };
 

@@ -44,6 +44,7 @@ struct qv_model {
     size_t n_own;
     bool is_trainable;       // own holds every weight
     bool wants_bf16;         // products in bf16
+    bool has_blocks;         // some weights are in blocks
     char *dir;               // where it came from, or NULL
     char identity[65];       // SHA-256 of numbers, shapes and a sample of the weights
     qv_tokenizer *tokenizer; // NULL if the directory has none

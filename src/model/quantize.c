@@ -2,8 +2,8 @@
  * turn to be written comes, so that memory does not grow with the model. */
 #include "model/quantize.h"
 #include "base/file.h"
+#include "format/block_encode.h"
 #include "format/gguf_write.h"
-#include "format/half.h"
 #include "model/gguf_names.h"
 #include "text/gguf_tokenizer.h"
 
@@ -128,11 +128,9 @@ static qv_status describe(void *arg, const char *name, struct qv_weight *w, qv_e
 static bool widen(float *out, const struct qv_weight *w, size_t o)
 {
     bool is_finite = true;
-    for (size_t i = 0; i < w->D_in; i++) {
-        out[i] =
-            w->bf16 ? qv__bf16_to_f32(w->bf16[o * w->D_in + i]) : w->f32[o * w->D_in + i];
+    qv__weight_row(out, w, o);
+    for (size_t i = 0; i < w->D_in; i++)
         is_finite &= isfinite(out[i]) != 0;
-    }
     return is_finite;
 }
 

@@ -8,7 +8,7 @@
 #ifndef QV_MODEL_QUANTIZE_H
 #define QV_MODEL_QUANTIZE_H
 
-#include "format/block.h"
+#include "kern/block.h"
 #include "model/model.h"
 
 /* The type of a matrix whose rows have D_in elements, when `type` is asked for. */

@@ -2,9 +2,10 @@
  * come. The golden numbers are llama.cpp's: tests/golden/recipes/gguf_files.py. */
 #include "base/json.h"
 #include "base/rng.h"
-#include "format/block.h"
-#include "format/block_codes.h"
+#include "format/block_encode.h"
 #include "format/gguf.h"
+#include "kern/block_codes.h"
+#include "op/linear.h"
 #include "support/golden.h"
 #include "support/near.h"
 
@@ -179,38 +180,69 @@ static void sixteen_bit_numbers_are_rounded_to_the_nearest_and_stay_in_range(voi
 
 /* ---- products ---- */
 
-static void a_product_is_that_of_the_values(void **state)
+static void a_linear_map_in_blocks_is_that_of_their_values(void **state)
 {
     (void)state;
-    enum { D_in = 512, D_out = 6, T = 3 };
-    static float w[D_out * D_in], x[T * D_in], y[T * D_out], want[T * D_out];
-    for (size_t i = 0; i < D_out * D_in; i++)
-        w[i] = qv__normal(1, i);
-    for (size_t i = 0; i < T * D_in; i++)
-        x[i] = qv__normal(2, i);
+    enum { D_in = 1536, D_out = 6, T = 5 };
+    static float w[D_out * D_in], x[T * D_in], dx[T * D_in], want_dx[T * D_in];
+    float y[T * D_out], want[T * D_out], dy[T * D_out];
+    static uint8_t blocks[D_out * D_in * sizeof(float)];
+    float *slab = malloc(qv__linear_slab(D_in) * sizeof *slab);
     size_t n;
     const struct qv_block_type *all = qv__block_all(&n);
+    assert_non_null(slab);
+    for (size_t i = 0; i < T * D_in; i++)
+        x[i] = qv__normal(2, i);
+    for (size_t i = 0; i < T * D_out; i++)
+        dy[i] = qv__normal(3, i);
     for (size_t t = 0; t < n; t++) {
         if (!all[t].computes)
             continue;
-        static uint8_t blocks[D_out * D_in * sizeof(float)];
-        static float value[D_out * D_in];
+        for (size_t i = 0; i < D_out * D_in; i++)
+            w[i] = qv__normal(1, i);
         qv__block_encode(blocks, &all[t], w, D_out * D_in);
-        qv__block_decode(value, &all[t], blocks, D_out * D_in);
-        for (size_t r = 0; r < T; r++)
-            for (size_t o = 0; o < D_out; o++) {
-                double sum = 0;
-                for (size_t i = 0; i < D_in; i++)
-                    sum += (double)value[o * D_in + i] * (double)x[r * D_in + i];
-                want[r * D_out + o] = (float)sum;
-            }
-        memset(y, 0xff, sizeof y);
-        const struct qv_block_matrix m = {&all[t], blocks, D_out, D_in};
-        qv__block_product(y, x, &m, T, 4, D_out);
-        assert_true(isnan(y[0]) && isnan(y[3])); // another thread's
-        qv__block_product(y, x, &m, T, 0, 4);
-        assert_close_to_scale(y, want, T * D_out, 1e-6);
+        qv__block_decode(w, &all[t], blocks, D_out * D_in);
+        const struct qv_weight f = {.f32 = w, .D_out = D_out, .D_in = D_in};
+        const struct qv_weight b = {
+            .blocks = blocks, .type = &all[t], .D_out = D_out, .D_in = D_in};
+        for (size_t rows = 1; rows <= T; rows += 2) {
+            qv__linear(want, x, &f, rows, (struct qv_linear_room){0});
+            qv__linear(y, x, &b, rows, (struct qv_linear_room){.slab = slab});
+            assert_close_to_scale(y, want, rows * D_out, 1e-5);
+        }
+        for (size_t i = 0; i < T * D_in; i++)
+            dx[i] = want_dx[i] = 1;
+        qv__linear_back(want_dx, dy, &f, T, (struct qv_linear_room){0});
+        qv__linear_back(dx, dy, &b, T, (struct qv_linear_room){.slab = slab});
+        assert_close_to_scale(dx, want_dx, T * D_in, 1e-5);
     }
+    free(slab);
+}
+
+/* A slab holds 2^20 floats: here two and a half of them. */
+static void more_rows_than_a_slab_holds_come_in_order(void **state)
+{
+    (void)state;
+    enum { D_in = 1024, D_out = 2560, T = 4 };
+    float *w = calloc(D_out * D_in, sizeof *w), *x = calloc(T * D_in, sizeof *x);
+    float *slab = malloc(qv__linear_slab(D_in) * sizeof *slab);
+    float *y = malloc(T * D_out * sizeof *y), *dx = calloc(T * D_in, sizeof *dx);
+    assert_true(w && x && slab && y && dx);
+    for (size_t o = 0; o < D_out; o++)
+        w[o * D_in] = (float)o;
+    for (size_t t = 0; t < T; t++)
+        x[t * D_in] = 1 + (float)t;
+    const struct qv_weight b = {
+        .blocks = w, .type = qv__block(QV_BLOCK_F32), .D_out = D_out, .D_in = D_in};
+    qv__linear(y, x, &b, T, (struct qv_linear_room){.slab = slab});
+    for (size_t t = 0; t < T; t++)
+        for (size_t o = 0; o < D_out; o++)
+            assert_true(y[t * D_out + o] == (float)((1 + t) * o));
+    memset(y, 0, T * D_out * sizeof *y);
+    y[D_out - 1] = y[0] = 1;
+    qv__linear_back(dx, y, &b, T, (struct qv_linear_room){.slab = slab});
+    assert_true(dx[0] == D_out - 1 && dx[1] == 0 && dx[D_in] == 0);
+    free(w), free(x), free(slab), free(y), free(dx);
 }
 
 int main(void)
@@ -222,7 +254,8 @@ int main(void)
         cmocka_unit_test(quantised_weights_are_as_near_as_llama_cpp_makes_them),
         cmocka_unit_test(odd_numbers_are_quantised_to_finite_ones),
         cmocka_unit_test(sixteen_bit_numbers_are_rounded_to_the_nearest_and_stay_in_range),
-        cmocka_unit_test(a_product_is_that_of_the_values),
+        cmocka_unit_test(a_linear_map_in_blocks_is_that_of_their_values),
+        cmocka_unit_test(more_rows_than_a_slab_holds_come_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

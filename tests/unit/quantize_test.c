@@ -205,7 +205,7 @@ static void quantised_rows_stand_where_their_names_say(void **state)
     assert_works(qv_model_open(&m, "tests/golden/gguf/bpe", NULL, &err), &err);
     quantized(&g, state, "tests/golden/gguf/bpe", "q8_0");
     const struct qv_gguf_tensor *k = qv__gguf_find(&g, "blk.0.attn_k.weight");
-    const struct qv_weight *w = &m->layer[0].map[QV_K];
+    const struct qv_weight *w = &m->layer[0].map[QV_K].w;
     assert_string_equal(k->type->name, "Q8_0");
     assert_string_equal(qv__gguf_find(&g, "blk.0.attn_norm.weight")->type->name, "F32");
     assert_string_equal(qv__gguf_find(&g, "output.weight")->type->name, "Q8_0");
@@ -341,7 +341,7 @@ static void a_weight_that_is_not_finite_is_refused(void **state)
     write_tiny_model(dir, 1);
     const qv_model_opts opts = {.trainable = true};
     assert_works(qv_model_open(&m, dir, &opts, &err), &err);
-    struct qv_weight *w = &m->layer[1].map[QV_UP];
+    struct qv_weight *w = &m->layer[1].map[QV_UP].w;
     m->own[(size_t)(w->f32 - m->own) + 7] = NAN;
     const char *path = scratch_path(state, "x.gguf");
     assert_fails(

@@ -2,11 +2,10 @@
  *
  * A block is a few elements of one row that share a scale. Where a type has no
  * scale (F32, F16, BF16) a block is one element. Rows are whole blocks, densely
- * packed and maybe unaligned. Everything here is the readable definition, one
- * thread's work; what is fast must agree with it.
+ * packed and maybe unaligned. How numbers become blocks: format/block_encode.h.
  */
-#ifndef QV_FORMAT_BLOCK_H
-#define QV_FORMAT_BLOCK_H
+#ifndef QV_KERN_BLOCK_H
+#define QV_KERN_BLOCK_H
 
 #include "base/base.h"
 
@@ -51,26 +50,8 @@ static inline size_t qv__block_bytes(const struct qv_block_type *b, size_t n)
     return n / b->n * b->bytes;
 }
 
-/* out [n] are the values of n elements, n a multiple of b->n. `b` computes, here
- * and below. */
+/* out [n] are the values of n elements, n a multiple of b->n. `b` computes. */
 void qv__block_decode(float *out, const struct qv_block_type *b, const void *blocks,
                       size_t n);
-
-/* The blocks whose values come near x [n], finite numbers, by least squares. What is
- * beyond the range of the type's half floats is stored as the largest there is. */
-void qv__block_encode(void *blocks, const struct qv_block_type *b, const float *x,
-                      size_t n);
-
-/* A matrix [D_out, D_in] of blocks; D_in is a multiple of type->n. */
-struct qv_block_matrix {
-    const struct qv_block_type *type;
-    const void *data;
-    size_t D_out, D_in;
-};
-
-/* One thread's share of y [T, D_out] = x [T, D_in] W' for few rows T: the outputs
- * first to last - 1 of each row. Each block of W is read once. */
-void qv__block_product(float *y, const float *x, const struct qv_block_matrix *w, size_t T,
-                       size_t first, size_t last);
 
 #endif

@@ -1,7 +1,7 @@
 /* block.c - see block.h: the table of types, and from blocks to numbers. */
-#include "format/block.h"
-#include "format/block_codes.h"
-#include "format/half.h"
+#include "kern/block.h"
+#include "kern/block_codes.h"
+#include "kern/half.h"
 
 #include <string.h>
 #include <strings.h>
@@ -87,34 +87,38 @@ const struct qv_block_type *qv__block_named(const char *name)
 
 /* ---- planes ---- */
 
-/* Where element i is: *shift bits up in the byte returned. */
-static size_t place(unsigned *shift, const struct qv_block_plane *p, size_t i)
+/* code[i] |= the bits of element i, `up` bits up. Elements of a chunk that lie in the same
+ * bits of their bytes are neighbours, so the inner loop runs over whole bytes. */
+static void read_plane(uint8_t *restrict code, const uint8_t *restrict block,
+                       const struct qv_block_plane *p, size_t n, unsigned up)
 {
-    size_t stride = p->chunk * p->bits / 8, in_chunk = i % p->chunk;
-    *shift = (unsigned)(in_chunk / stride) * p->bits;
-    return p->at + i / p->chunk * stride + in_chunk % stride;
+    const size_t stride = p->chunk * p->bits / 8;
+    const uint8_t mask = (uint8_t)((1u << p->bits) - 1);
+    const uint8_t *from = block + p->at;
+    for (size_t i = 0; i < n; i += p->chunk, from += stride)
+        for (unsigned shift = 0; shift < 8; shift += p->bits, code += stride)
+            for (size_t k = 0; k < stride; k++)
+                code[k] = (uint8_t)(code[k] | (from[k] >> shift & mask) << up);
 }
 
-static unsigned plane_read(const uint8_t *block, const struct qv_block_plane *p, size_t i)
+/* The other way; block's bits were 0. */
+static void write_plane(uint8_t *block, const uint8_t *code, const struct qv_block_plane *p,
+                        size_t n, unsigned up)
 {
-    unsigned shift;
-    size_t at = place(&shift, p, i);
-    return block[at] >> shift & ((1u << p->bits) - 1);
+    const size_t stride = p->chunk * p->bits / 8;
+    const uint8_t mask = (uint8_t)((1u << p->bits) - 1);
+    uint8_t *to = block + p->at;
+    for (size_t i = 0; i < n; i += p->chunk, to += stride)
+        for (unsigned shift = 0; shift < 8; shift += p->bits, code += stride)
+            for (size_t k = 0; k < stride; k++)
+                to[k] = (uint8_t)(to[k] | (code[k] >> up & mask) << shift);
 }
 
-/* The bits were 0. */
-static void plane_write(uint8_t *block, const struct qv_block_plane *p, size_t i,
-                        unsigned bits)
+/* Signed bytes are codes from 0 on with their highest bit the other way. */
+static void flip_signs(uint8_t *code, const struct qv_block_layout *l, size_t n)
 {
-    unsigned shift;
-    size_t at = place(&shift, p, i);
-    block[at] |= (uint8_t)((bits & ((1u << p->bits) - 1)) << shift);
-}
-
-/* Signed bytes, read as codes from 0 on. */
-static unsigned flip(const struct qv_block_layout *l)
-{
-    return l->low.bits == 8 ? 0x80 : 0;
+    for (size_t i = 0; l->low.bits == 8 && i < n; i++)
+        code[i] ^= 0x80;
 }
 
 /* ---- scales ---- */
@@ -224,12 +228,10 @@ void qv__block_unpack(struct qv_block_codes *c, const struct qv_block_type *b,
     if (qv__block_has_mins(l))
         memcpy(&c->m, block + l->m_at, sizeof c->m);
     read_scales(c, l, block);
-    for (size_t i = 0; i < b->n; i++) {
-        unsigned code = plane_read(block, &l->low, i) ^ flip(l);
-        if (l->high.bits)
-            code |= plane_read(block, &l->high, i) << l->low.bits;
-        c->code[i] = (uint8_t)code;
-    }
+    read_plane(c->code, block, &l->low, b->n, 0);
+    if (l->high.bits)
+        read_plane(c->code, block, &l->high, b->n, l->low.bits);
+    flip_signs(c->code, l, b->n);
 }
 
 void qv__block_pack(uint8_t *block, const struct qv_block_type *b,
@@ -241,11 +243,12 @@ void qv__block_pack(uint8_t *block, const struct qv_block_type *b,
     if (qv__block_has_mins(l))
         memcpy(block + l->m_at, &c->m, sizeof c->m);
     write_scales(block, l, c);
-    for (size_t i = 0; i < b->n; i++) {
-        plane_write(block, &l->low, i, c->code[i] ^ flip(l));
-        if (l->high.bits)
-            plane_write(block, &l->high, i, c->code[i] >> l->low.bits);
-    }
+    uint8_t code[QV_BLOCK_MAX];
+    memcpy(code, c->code, b->n);
+    flip_signs(code, l, b->n);
+    write_plane(block, code, &l->low, b->n, 0);
+    if (l->high.bits)
+        write_plane(block, code, &l->high, b->n, l->low.bits);
 }
 
 static void decode_codes(float *out, const struct qv_block_type *b, const uint8_t *block)
@@ -254,23 +257,12 @@ static void decode_codes(float *out, const struct qv_block_type *b, const uint8_
     struct qv_block_codes c;
     qv__block_unpack(&c, b, block);
     float d = qv__f16_to_f32(c.d), m = qv__f16_to_f32(c.m);
-    for (size_t i = 0; i < b->n; i++) {
-        size_t g = i / l->group;
-        float scale = d * (float)c.scale[g], min = m * (float)c.min[g];
-        out[i] = scale * (float)(c.code[i] - l->zero) - min;
+    const uint8_t *code = c.code;
+    for (size_t g = 0; g < b->n / l->group; g++, code += l->group, out += l->group) {
+        const float scale = d * (float)c.scale[g], min = m * (float)c.min[g];
+        for (size_t i = 0; i < l->group; i++)
+            out[i] = scale * (float)(code[i] - l->zero) - min;
     }
-}
-
-static float decode_number(const struct qv_block_type *b, const uint8_t *at)
-{
-    float f;
-    uint16_t h;
-    if (b->id == QV_BLOCK_F32) {
-        memcpy(&f, at, sizeof f);
-        return f;
-    }
-    memcpy(&h, at, sizeof h);
-    return b->id == QV_BLOCK_F16 ? qv__f16_to_f32(h) : qv__bf16_to_f32(h);
 }
 
 void qv__block_decode(float *out, const struct qv_block_type *b, const void *blocks,
@@ -278,31 +270,16 @@ void qv__block_decode(float *out, const struct qv_block_type *b, const void *blo
 {
     qv_check(b->computes && n % b->n == 0);
     const uint8_t *at = blocks;
-    for (size_t i = 0; i < n; i += b->n, at += b->bytes)
-        if (b->layout)
+    if (b->layout) {
+        for (size_t i = 0; i < n; i += b->n, at += b->bytes)
             decode_codes(out + i, b, at);
-        else
-            out[i] = decode_number(b, at);
-}
-
-void qv__block_product(float *y, const float *x, const struct qv_block_matrix *w, size_t T,
-                       size_t first, size_t last)
-{
-    const struct qv_block_type *b = w->type;
-    qv_check(b->computes && w->D_in % b->n == 0 && last <= w->D_out);
-    float value[QV_BLOCK_MAX];
-    const uint8_t *at = (const uint8_t *)w->data + qv__block_bytes(b, first * w->D_in);
-    for (size_t o = first; o < last; o++) {
-        for (size_t t = 0; t < T; t++)
-            y[t * w->D_out + o] = 0;
-        for (size_t i = 0; i < w->D_in; i += b->n, at += b->bytes) {
-            qv__block_decode(value, b, at, b->n);
-            for (size_t t = 0; t < T; t++) {
-                float sum = 0;
-                for (size_t k = 0; k < b->n; k++)
-                    sum += value[k] * x[t * w->D_in + i + k];
-                y[t * w->D_out + o] += sum;
-            }
+    } else if (b->id == QV_BLOCK_F32) {
+        memcpy(out, at, n * sizeof *out);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            uint16_t h;
+            memcpy(&h, at + i * sizeof h, sizeof h);
+            out[i] = b->id == QV_BLOCK_F16 ? qv__f16_to_f32(h) : qv__bf16_to_f32(h);
         }
     }
 }

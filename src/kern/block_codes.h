@@ -7,10 +7,10 @@
  * bytes, the first so many elements in the lowest bits of each byte, the next in
  * the bits above, and so on.
  */
-#ifndef QV_FORMAT_BLOCK_CODES_H
-#define QV_FORMAT_BLOCK_CODES_H
+#ifndef QV_KERN_BLOCK_CODES_H
+#define QV_KERN_BLOCK_CODES_H
 
-#include "format/block.h"
+#include "kern/block.h"
 
 enum { QV_BLOCK_GROUPS = 16 };
 

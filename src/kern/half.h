@@ -1,7 +1,7 @@
 /* half.h - the two 16-bit floating-point formats, to and from float.
  * Rounding is to nearest, ties to even; NaN stays NaN. */
-#ifndef QV_FORMAT_HALF_H
-#define QV_FORMAT_HALF_H
+#ifndef QV_KERN_HALF_H
+#define QV_KERN_HALF_H
 
 #include <stdint.h>
 #include <string.h>
@@ -23,7 +23,20 @@ static inline uint16_t qv__f32_to_bf16(float f)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-float qv__f16_to_f32(uint16_t h);
+/* Without a branch, for loops over many. */
+static inline float qv__f16_to_f32(uint16_t h)
+{
+    const uint32_t exponent = h & 0x7c00, rest = (uint32_t)(h & 0x7fff) << 13;
+    const uint32_t wider = rest + (exponent == 0x7c00 ? 0x70000000u : 0x38000000u);
+    const float subnormal = (float)(h & 0x3ff) * 0x1p-24f;
+    uint32_t bits;
+    float f;
+    memcpy(&bits, &subnormal, sizeof bits);
+    bits = (exponent ? wider : bits) | (uint32_t)(h & 0x8000) << 16;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
 uint16_t qv__f32_to_f16(float f);
 
 #endif
