@@ -4,7 +4,8 @@
 #include "base/file.h"
 #include "format/block_encode.h"
 #include "format/gguf_write.h"
-#include "model/gguf_names.h"
+#include "model/gguf_arch.h"
+#include "model/weights.h"
 #include "text/gguf_tokenizer.h"
 
 #include <math.h>
@@ -54,40 +55,15 @@ static const char *name_of(qv_arena *a, const char *dir)
     return qv__base_name(qv__arena_strn(a, dir, n));
 }
 
-static void put_numbers(struct qv_gguf_meta *meta, const qv_model *m,
-                        const struct qv_block_type *type)
-{
-    const struct qv_config *c = &m->c;
-    const struct {
-        const char *key;
-        size_t x;
-    } sizes[] = {
-        {"llama.block_count", c->L},
-        {"llama.context_length", c->n_ctx},
-        {"llama.embedding_length", c->D},
-        {"llama.feed_forward_length", c->F},
-        {"llama.attention.head_count", c->H},
-        {"llama.attention.head_count_kv", c->Hk},
-        {"llama.attention.key_length", c->E},
-        {"llama.attention.value_length", c->E},
-        {"llama.vocab_size", c->V},
-        {"llama.rope.dimension_count", c->E},
-        {"general.file_type", file_type(type->id)},
-        {"general.quantization_version", 2},
-    };
-    for (size_t i = 0; i < QV_COUNT(sizes); i++)
-        qv__gguf_put_u32(meta, sizes[i].key, (uint32_t)sizes[i].x);
-    qv__gguf_put_f32(meta, "llama.rope.freq_base", c->theta);
-    qv__gguf_put_f32(meta, "llama.attention.layer_norm_rms_epsilon", c->eps);
-}
-
+/* A tensor of the file: rows of w in the file's order, or nothing if its data is there. */
 struct item {
     const struct qv_weight *w;
-    bool is_reordered;
+    enum qv_gguf_order order;
 };
 
 struct job {
     qv_model *m;
+    const struct qv_gguf_arch *arch;
     const struct qv_block_type *type;
     struct qv_gguf_tensor_out *tensor; // [n]
     struct item *item;                 // [n] the same
@@ -100,55 +76,121 @@ struct job {
     double done, total; // elements
 };
 
+static const char *key_of(struct job *j, const char *suffix)
+{
+    return qv__arena_fmt(&j->arena, "%s.%s", j->arch->name, suffix);
+}
+
+static void put_numbers(struct qv_gguf_meta *meta, struct job *j)
+{
+    const struct qv_config *c = &j->m->c;
+    const struct {
+        const char *suffix;
+        size_t x;
+    } sizes[] = {
+        {"block_count", c->L},
+        {"context_length", c->n_ctx},
+        {"embedding_length", c->D},
+        {"feed_forward_length", c->F},
+        {"attention.head_count", c->H},
+        {"attention.head_count_kv", c->Hk},
+        {"attention.key_length", c->E},
+        {"attention.value_length", c->E},
+        {"vocab_size", c->V},
+        {"rope.dimension_count", c->is_learned ? 0 : c->R},
+        {"attention.sliding_window", qv__config_window(c, 0)},
+    };
+    for (size_t i = 0; i < QV_COUNT(sizes); i++)
+        if (sizes[i].x)
+            qv__gguf_put_u32(meta, key_of(j, sizes[i].suffix), (uint32_t)sizes[i].x);
+    qv__gguf_put_f32(meta,
+                     key_of(j, c->is_layernorm ? "attention.layer_norm_epsilon"
+                                               : "attention.layer_norm_rms_epsilon"),
+                     c->eps);
+    if (!c->is_learned)
+        qv__gguf_put_f32(meta, key_of(j, "rope.freq_base"), c->theta);
+    if (c->scaling.kind == QV_ROPE_LINEAR) {
+        qv__gguf_put_str(meta, key_of(j, "rope.scaling.type"), "linear");
+        qv__gguf_put_f32(meta, key_of(j, "rope.scaling.factor"), c->scaling.factor);
+    }
+    if (c->is_layernorm && !c->is_learned)
+        qv__gguf_put_bool(meta, key_of(j, "use_parallel_residual"),
+                          c->block != QV_SEQUENTIAL);
+    qv__gguf_put_u32(meta, "general.file_type", file_type(j->type->id));
+    qv__gguf_put_u32(meta, "general.quantization_version", 2);
+}
+
 static qv_status describe(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
+    (void)err;
     struct job *j = arg;
-    char gguf[QV_GGUF_NAME];
-    if (!qv__gguf_from_hf(gguf, name))
-        return qv_fail(err, QV_EUNSUPPORTED, "GGUF has no name for tensor '%s'", name);
+    const qv_model *m = j->m;
     struct qv_gguf_tensor_out *t = &j->tensor[j->n];
-    bool is_norm = w->D_out == 1;
-    bool is_head = w == &j->m->head.w || (j->m->c.is_tied && w == &j->m->embed);
+    bool is_vector = w->D_out == 1;
+    bool is_head = w == &m->head.w || (m->c.is_tied && w == &m->embed);
     *t = (struct qv_gguf_tensor_out){
-        .name = qv__arena_str(&j->arena, gguf),
-        .type = is_norm ? qv__block(QV_BLOCK_F32)
-                        : qv__quantize_type(j->type, w->D_in, is_head),
-        .rank = is_norm ? 1 : 2,
-        .shape = {is_norm ? w->D_in : w->D_out, w->D_in},
+        .name = qv__arena_str(&j->arena, name),
+        .type = is_vector || w == &m->positions
+                    ? qv__block(QV_BLOCK_F32)
+                    : qv__quantize_type(j->type, w->D_in, is_head),
+        .rank = is_vector ? 1 : 2,
+        .shape = {is_vector ? w->D_in : w->D_out, w->D_in},
     };
     size_t rows = qv__min(w->D_out, qv__max(1, SLAB / w->D_in));
     j->slab = qv__max(j->slab, rows * w->D_in);
     j->slab_bytes = qv__max(j->slab_bytes, qv__block_bytes(t->type, rows * w->D_in));
-    j->item[j->n++] = (struct item){w, qv__gguf_is_reordered(gguf)};
+    j->item[j->n++] = (struct item){w, qv__gguf_order(j->arch, name)};
     j->total += (double)w->D_out * (double)w->D_in;
     return QV_OK;
 }
 
-/* out [D_in] = row o of w, as floats. Returns whether they are finite. */
-static bool widen(float *out, const struct qv_weight *w, size_t o)
+/* Llama 3's frequencies, as the numbers that llama.cpp divides the plain ones by. */
+static void describe_rotation(struct job *j)
 {
+    const struct qv_config *c = &j->m->c;
+    if (c->scaling.kind != QV_ROPE_LLAMA3)
+        return;
+    float *divisor = qv_new_n(&j->arena, float, c->R / 2);
+    for (size_t i = 0; i < c->R / 2; i++)
+        divisor[i] =
+            (float)(qv__rope_frequency(i, c->R, c->theta, &(struct qv_rope_scaling){0}) /
+                    qv__rope_frequency(i, c->R, c->theta, &c->scaling));
+    j->tensor[j->n++] = (struct qv_gguf_tensor_out){.name = "rope_freqs.weight",
+                                                    .type = qv__block(QV_BLOCK_F32),
+                                                    .rank = 1,
+                                                    .shape = {c->R / 2},
+                                                    .data = divisor};
+}
+
+/* What will be row o of the file's tensor, as floats; of a bias, all its numbers.
+ * Returns whether they are finite. */
+static bool widen(float *out, const struct qv_config *c, const struct item *item, size_t o)
+{
+    const struct qv_weight *w = item->w;
     bool is_finite = true;
-    qv__weight_row(out, w, o);
+    if (w->D_out > 1)
+        qv__weight_row(out, w, qv__gguf_row(item->order, c, o));
+    else
+        for (size_t i = 0; i < w->D_in; i++)
+            out[i] = w->f32[qv__gguf_row(item->order, c, i)];
     for (size_t i = 0; i < w->D_in; i++)
         is_finite &= isfinite(out[i]) != 0;
     return is_finite;
 }
 
-/* Rows first to first + n - 1, as they will lie in the file, into j->blocks. Returns
- * whether all is finite. */
+/* Rows first to first + n - 1 of the file into j->blocks. Returns whether all is
+ * finite. */
 static bool encode(const struct job *j, size_t index, size_t first, size_t n)
 {
-    const struct item *item = &j->item[index];
     const struct qv_block_type *type = j->tensor[index].type;
-    size_t D_in = item->w->D_in, row_bytes = qv__block_bytes(type, D_in);
+    size_t D_in = j->item[index].w->D_in, row_bytes = qv__block_bytes(type, D_in);
     bool is_finite = true;
 #pragma omp parallel for schedule(dynamic) reduction(&& : is_finite)
     for (size_t r = 0; r < n; r++) {
-        size_t row = item->is_reordered ? qv__gguf_row_of(first + r, j->m->c.E) : first + r;
-        bool finite_row = widen(j->x + r * D_in, item->w, row);
+        float *x = j->x + r * D_in;
+        bool finite_row = widen(x, &j->m->c, &j->item[index], first + r);
         if (finite_row)
-            qv__block_encode((char *)j->blocks + r * row_bytes, type, j->x + r * D_in,
-                             D_in);
+            qv__block_encode((char *)j->blocks + r * row_bytes, type, x, D_in);
         is_finite = is_finite && finite_row;
     }
     return is_finite;
@@ -180,12 +222,38 @@ static qv_status write_tensor(void *arg, size_t index, struct qv_out *out, qv_er
 static qv_status put_values(struct qv_gguf_meta *meta, struct job *j, qv_err *err)
 {
     const qv_model *m = j->m;
-    qv__gguf_put_str(meta, "general.architecture", "llama");
+    qv__gguf_put_str(meta, "general.architecture", j->arch->name);
     qv__gguf_put_str(meta, "general.type", "model");
     qv__gguf_put_str(meta, "general.name", name_of(&j->arena, m->dir));
-    put_numbers(meta, m, j->type);
+    put_numbers(meta, j);
     return m->tokenizer ? qv__tokenizer_to_gguf(meta, m->tokenizer, m->dir, m->c.V, err)
                         : QV_OK;
+}
+
+/* What llama.cpp has no architecture or no value for. */
+static qv_status check_model(const struct job *j, qv_err *err)
+{
+    const qv_model *m = j->m;
+    const struct qv_config *c = &m->c;
+    if (m->gguf)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "%s: a GGUF file already; quantise the model it was made from",
+                       m->dir);
+    if (!j->arch)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "%s: GGUF has no architecture for model_type '%s'", m->dir,
+                       c->family->model_type);
+    bool may_see_less = strcmp(c->family->model_type, "mistral") == 0;
+    for (size_t l = 0; l < c->L; l++)
+        if (qv__config_window(c, l) != (may_see_less ? qv__config_window(c, 0) : 0))
+            return qv_fail(err, QV_EUNSUPPORTED,
+                           "%s: GGUF cannot say which layers see %zu positions", m->dir,
+                           c->window);
+    if (c->scale > 0)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "%s: GGUF cannot say that attention's scores are times %g", m->dir,
+                       (double)c->scale);
+    return QV_OK;
 }
 
 qv_status qv__model_quantize(qv_model *m, const char *path,
@@ -193,12 +261,17 @@ qv_status qv__model_quantize(qv_model *m, const char *path,
                              qv_err *err)
 {
     qv_check(m->dir && type->computes);
-    struct job j = {.m = m, .type = type, .progress = progress};
+    struct job j = {
+        .m = m, .arch = qv__gguf_arch_of(m->c.family), .type = type, .progress = progress};
     struct qv_gguf_meta meta = {0};
-    size_t most = m->c.L * (QV_N_MAPS + 2) + 3;
+    size_t most = qv__weights_at_most(m) + 1;
     j.tensor = qv_new_n(&j.arena, struct qv_gguf_tensor_out, most);
     j.item = qv_new_n(&j.arena, struct item, most);
-    qv_status result = qv__model_each(m, describe, &j, err);
+    qv_status result = check_model(&j, err);
+    if (!result)
+        result = qv__model_each_as(m, &qv__gguf_names, describe, &j, err);
+    if (!result)
+        describe_rotation(&j);
     if (!result)
         result = put_values(&meta, &j, err);
     if (!result) {

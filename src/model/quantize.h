@@ -1,7 +1,7 @@
 /* quantize.h - a model as one GGUF file, its matrices in blocks.
  *
- * The file has the values and names of llama.cpp's converter, rows of q and k in
- * llama.cpp's order (gguf_names.h), and norms as floats. A type whose blocks do not
+ * The file has the values, names and order of rows of llama.cpp's converter
+ * (gguf_arch.h), and vectors and tables of positions as floats. A type whose blocks do not
  * divide a matrix's rows gives way to the like of it with smaller blocks, and that to
  * F16; the head, or a tied embedding, is Q6_K where the type asked for has fewer bits.
  */
@@ -15,9 +15,9 @@
 const struct qv_block_type *qv__quantize_type(const struct qv_block_type *type, size_t D_in,
                                               bool is_head);
 
-/* Write the model, which has a directory, to `path`, atomically. Fails with QV_EFORMAT
- * if a weight is not finite, with QV_ECANCEL, QV_ENOMEM, QV_EIO, and as
- * qv__tokenizer_to_gguf does. */
+/* Write the model, which came from somewhere, to `path`, atomically. Fails with
+ * QV_EUNSUPPORTED if GGUF cannot say what it is, with QV_EFORMAT if a weight is not finite,
+ * with QV_ECANCEL, QV_ENOMEM, QV_EIO, and as qv__tokenizer_to_gguf does. */
 qv_status qv__model_quantize(qv_model *m, const char *path,
                              const struct qv_block_type *type, qv_progress progress,
                              qv_err *err) QV_MUST_CHECK;

@@ -1,13 +1,10 @@
-/* gguf_tokenizer.c - see gguf_tokenizer.h. Two kinds are known: "gpt2", byte-level with
- * its merges, and "llama", SentencePiece's pieces with scores. */
+/* gguf_tokenizer.c - see gguf_tokenizer.h: from a tokenizer to values. */
 #include "text/gguf_tokenizer.h"
 #include "base/file.h"
+#include "text/gguf_pre.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* llama.cpp's types of tokens. */
-enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
 static bool is_byte_level(const qv_tokenizer *tok)
 {
@@ -39,7 +36,8 @@ static void put_tokens(struct qv_gguf_meta *meta, const qv_tokenizer *tok, qv_ar
 static void mark_added(int32_t *type, const struct qv__added_set *set)
 {
     for (size_t i = 0; i < set->n; i++)
-        type[set->token[i].id] = set->token[i].special ? CONTROL : USER_DEFINED;
+        type[set->token[i].id] =
+            set->token[i].special ? QV_GGUF_CONTROL : QV_GGUF_USER_DEFINED;
 }
 
 static void put_types(struct qv_gguf_meta *meta, const qv_tokenizer *tok, qv_arena *a,
@@ -47,14 +45,15 @@ static void put_types(struct qv_gguf_meta *meta, const qv_tokenizer *tok, qv_are
 {
     int32_t *type = qv_new_n(a, int32_t, n);
     for (size_t i = 0; i < n; i++)
-        type[i] = i < tok->size && tok->vocab.token[i].text ? NORMAL : UNUSED;
+        type[i] =
+            i < tok->size && tok->vocab.token[i].text ? QV_GGUF_NORMAL : QV_GGUF_UNUSED;
     mark_added(type, &tok->raw);
     mark_added(type, &tok->normal);
     for (size_t i = 0; i < 256 && tok->bpe.byte_fallback; i++)
         if (tok->bpe.byte_id[i] >= 0)
-            type[tok->bpe.byte_id[i]] = BYTE;
+            type[tok->bpe.byte_id[i]] = QV_GGUF_BYTE;
     if (tok->bpe.unk >= 0)
-        type[tok->bpe.unk] = UNKNOWN;
+        type[tok->bpe.unk] = QV_GGUF_UNKNOWN;
     qv__gguf_put_i32s(meta, "tokenizer.ggml.token_type", type, n);
 }
 
@@ -111,66 +110,6 @@ static void put_ends(struct qv_gguf_meta *meta, const qv_tokenizer *tok)
     qv__gguf_put_bool(meta, "tokenizer.ggml.add_bos_token", tok->adds_bos);
 }
 
-/* ---- the pre-tokenizer of a byte-level tokenizer ---- */
-
-#define WORDS                                                                              \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}%s|"                 \
-    " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
-/* Those that llama.cpp names, as describe() writes them. */
-static const struct {
-    const char *name, *steps, *digits; // what stands for %s in WORDS, or NULL
-} known[] = {
-    {"gpt-2", "ByteLevel", NULL},
-    {"smollm", "Digits, ByteLevel", NULL},
-    {"llama-bpe", NULL, "{1,3}"},
-    {"qwen2", NULL, ""},
-};
-
-/* "Digits, ByteLevel", a Split by its regular expression; false if something in it is
- * none of the above. */
-static bool describe(char **out, qv_arena *a, const json_t *v)
-{
-    const char *type = json_string_value(json_object_get(v, "type"));
-    const char *text = NULL;
-    if (!type)
-        return false;
-    const json_t *list = json_object_get(v, "pretokenizers");
-    if (strcmp(type, "Sequence") == 0) {
-        for (size_t i = 0; i < json_array_size(list); i++)
-            if (!describe(out, a, json_array_get(list, i)))
-                return false;
-        return true;
-    }
-    if (strcmp(type, "Split") == 0 && !json_is_true(json_object_get(v, "invert"))) {
-        text = json_string_value(json_object_get(json_object_get(v, "pattern"), "Regex"));
-    } else if (strcmp(type, "Digits") == 0 &&
-               json_is_true(json_object_get(v, "individual_digits"))) {
-        text = type;
-    } else if (strcmp(type, "ByteLevel") == 0 &&
-               !json_is_true(json_object_get(v, "add_prefix_space"))) {
-        text = json_is_false(json_object_get(v, "use_regex")) ? "bytes" : type;
-    }
-    if (text)
-        *out = **out ? qv__arena_fmt(a, "%s, %s", *out, text) : qv__arena_str(a, text);
-    return text != NULL;
-}
-
-static const char *name_of(const json_t *pre_tokenizer, qv_arena *a)
-{
-    char *steps = qv__arena_str(a, "");
-    if (!describe(&steps, a, pre_tokenizer))
-        return NULL;
-    for (size_t i = 0; i < QV_COUNT(known); i++) {
-        const char *like = known[i].steps;
-        if (!like)
-            like = qv__arena_fmt(a, WORDS ", bytes", known[i].digits);
-        if (strcmp(like, steps) == 0)
-            return known[i].name;
-    }
-    return NULL;
-}
-
 static qv_status put_pre(struct qv_gguf_meta *meta, qv_arena *a, const char *dir,
                          qv_err *err)
 {
@@ -185,7 +124,7 @@ static qv_status put_pre(struct qv_gguf_meta *meta, qv_arena *a, const char *dir
             result = qv_wrap(err, result, "%s: ", path);
         if (result)
             return result;
-        name = name_of(json_object_get(root, "pre_tokenizer"), a);
+        name = qv__gguf_pre_name(root, a);
         json_decref(root);
         if (!name)
             qv__gguf_put_str(meta, "tokenizer.huggingface.json", text);

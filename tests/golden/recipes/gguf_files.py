@@ -1,6 +1,7 @@
 """GGUF: random blocks of every type and what they stand for, by the gguf package and by
 llama.cpp's C, which must agree; how far llama.cpp's quantisers stray; a file of every kind
-of value; and two models as llama.cpp's converter turns them into GGUF.
+of value; and models as llama.cpp's converter turns them into GGUF: two with tokenizers, and
+those of families/ that it knows.
 
 usage: gguf_files.py LLAMA_CPP  (a checkout; its ggml-quants.c is built here with gcc)
 """
@@ -99,8 +100,9 @@ w.close()
 # ---- the error of llama.cpp's quantisers ----
 row = rng.standard_normal(4096).astype(np.float32)
 with safe_open("../../models/base/model.safetensors", "pt") as f:
-    real = f.get_tensor("model.layers.2.self_attn.q_proj.weight").float().numpy().ravel().copy()
+    real = f.get_tensor("model.layers.2.self_attn.q_proj.weight")[:32].float().numpy().ravel().copy()
 values["row"] = row
+values["base"] = real
 save_tensors(f"{out}/values.safetensors", values)
 
 
@@ -160,18 +162,38 @@ def model_dir(name, tokenizer, V, eos, tokenizer_config=None, **numbers):
 CONVERT = """
 import sys
 sys.path.insert(0, sys.argv.pop(1))
+has_tokenizer = sys.argv.pop(1) == "1"
 from conversion import base
 base.TextModel.get_vocab_base_pre = lambda self, tokenizer: "llama-bpe"
+load = base.ModelBase.load_hparams
+def with_old_keys(*args, **options):  # wanted there, but no longer kept by transformers
+    config = load(*args, **options)
+    if config.get("model_type") == "gpt_neox":
+        config["rotary_pct"] = config["rope_parameters"]["partial_rotary_factor"]
+    if config.get("model_type") == "gpt2":
+        config["n_ctx"] = config["n_positions"]
+    return config
+base.ModelBase.load_hparams = staticmethod(with_old_keys)
 import convert_hf_to_gguf
+if not has_tokenizer:
+    init = base.TextModel.__init__
+    def without_vocabulary(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        self.set_vocab = lambda: None
+    base.TextModel.__init__ = without_vocabulary
 convert_hf_to_gguf.main()
 """
+
+
+def run_converter(path, to, outtype, *options, has_tokenizer=True):
+    subprocess.run([sys.executable, "-c", CONVERT, llama_cpp, str(int(has_tokenizer)), path,
+                    "--outtype", outtype, "--outfile", to, *options], check=True)
 
 
 def convert(path):
     """The converter's file as JSON: values, and tensors with the hash of their bytes."""
     with tempfile.TemporaryDirectory() as tmp:
-        subprocess.run([sys.executable, "-c", CONVERT, llama_cpp, path, "--outtype", "f32",
-                        "--outfile", f"{tmp}/x.gguf"], check=True)
+        run_converter(path, f"{tmp}/x.gguf", "f32")
         r = gguf.GGUFReader(f"{tmp}/x.gguf")
         as_json = lambda v: v if isinstance(v, (str, bool, int, float)) else [as_json(x) for x in v]
         expect = {"values": {k: as_json(f.contents()) for k, f in r.fields.items()
@@ -198,3 +220,43 @@ bpe = model_dir("bpe", "tiny_llama3/tokenizer.json", 420, 0,
                 num_key_value_heads=4, head_dim=12, intermediate_size=64, rms_norm_eps=1e-6,
                 rope_theta=5000.0, tie_word_embeddings=False)
 convert(bpe)
+
+# ---- models, read back by transformers ----
+from transformers import AutoModelForCausalLM  # noqa: E402
+
+IDS = [1, 77, 40, 9, 133, 51, 200, 5, 310, 64, 2, 18]
+
+
+def logits(*where, **options):
+    with torch.no_grad():
+        return AutoModelForCausalLM.from_pretrained(*where, dtype=torch.float32, **options)(
+            torch.tensor([IDS])).logits[0]
+
+
+for path, outtype in (spm, "q8_0"), (bpe, "f16"), (bpe, "bf16"):
+    run_converter(path, f"{path}/{outtype}.gguf", outtype)
+    save_tensors(f"{path}/{outtype}.safetensors",
+                 {"logits": logits(path, gguf_file=f"{outtype}.gguf")})
+save_json(f"{out}/ids.json", {"ids": IDS})
+
+# ---- the families ----
+LOST = {"mistral": {"sliding_window": None},  # what the converter does not write
+        "qwen2": {"use_sliding_window": False, "layer_types": 2 * ["full_attention"]},
+        "gpt_neox_sequential": {"rope_parameters": {
+            "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}}}
+CASES = ("llama_biased", "llama_linear", "mistral", "qwen2", "qwen3", "phi_square", "stablelm",
+         "stablelm_parallel", "gpt_neox", "gpt_neox_sequential", "gpt2")
+os.makedirs(f"{out}/families")
+for case in CASES:
+    with tempfile.TemporaryDirectory() as tmp:
+        shutil.copytree(f"families/{case}", tmp, dirs_exist_ok=True)
+        with open(f"{tmp}/config.json") as f:
+            config = json.load(f)
+        config.update(LOST.get(case, {}))
+        with open(f"{tmp}/config.json", "w") as f:
+            json.dump(config, f)
+        fused = ["--fuse-qkv"] if case == "phi_square" else []
+        run_converter(tmp, f"{out}/families/{case}.gguf", "f32", *fused, has_tokenizer=False)
+        with open(f"families/{case}/expect.json") as f:
+            IDS = json.load(f)["ids_b"]
+        save_tensors(f"{out}/families/{case}.safetensors", {"logits": logits(tmp)})
