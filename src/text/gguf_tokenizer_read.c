@@ -55,9 +55,14 @@ static qv_status read_pieces(qv_tokenizer **out, struct lists *l, const struct q
                                 &list.remove_extra_whitespaces, err)))
         return result;
     const char *at = l->token->data;
+    bool has_unknown = false;
     for (size_t i = 0; i < list.n; i++) {
         struct qv_gguf_str s = qv__gguf_next(&at);
         int64_t type = type_of(l, i);
+        // Some converters call added tokens unknown; one is the unknown token.
+        if (type == QV_GGUF_UNKNOWN && has_unknown)
+            type = QV_GGUF_CONTROL;
+        has_unknown = has_unknown || type == QV_GGUF_UNKNOWN;
         piece[i] = (struct qv__spm_piece){
             .text = s.at,
             .n = s.n,
@@ -196,9 +201,13 @@ static qv_status read_end(int *id, const qv_tokenizer *tok, const struct qv_gguf
     return QV_OK;
 }
 
-static qv_status read_ends(qv_tokenizer *tok, const struct qv_gguf *g, qv_err *err)
+/* What a byte-level tokenizer's file does not name it has not. */
+static qv_status read_ends(qv_tokenizer *tok, const struct qv_gguf *g, bool may_guess,
+                           qv_err *err)
 {
     qv_status result;
+    if (!may_guess)
+        tok->bos = tok->eos = -1;
     if ((result = read_end(&tok->bos, tok, g, "tokenizer.ggml.bos_token_id", err)) ||
         (result = read_end(&tok->eos, tok, g, "tokenizer.ggml.eos_token_id", err)))
         return result;
@@ -226,7 +235,7 @@ qv_status qv__tokenizer_from_gguf(qv_tokenizer **out, const struct qv_gguf *g, q
                          "tokenizer '%s' is not supported (gpt2 and llama are)", model);
     if (!result) {
         (*out)->adds_bos = adds_bos;
-        result = read_ends(*out, g, err);
+        result = read_ends(*out, g, strcmp(model, "llama") == 0, err);
     }
     if (result) {
         qv_tokenizer_close(*out);

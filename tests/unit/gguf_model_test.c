@@ -39,8 +39,8 @@ static void assert_logits(const qv_model *m, const int *ids, size_t n, const flo
 }
 
 static const char *const families[] = {
-    "llama_biased", "llama_linear",      "mistral",  "qwen2",
-    "qwen3",        "phi_square",        "stablelm", "stablelm_parallel",
+    "llama_biased", "llama_linear",        "mistral",  "qwen2",
+    "qwen3",        "phi_square",          "stablelm", "stablelm_parallel",
     "gpt_neox",     "gpt_neox_sequential", "gpt2",
 };
 
