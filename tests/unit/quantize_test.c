@@ -5,7 +5,8 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "format/gguf.h"
-#include "model/gguf_names.h"
+#include "model/family.h"
+#include "model/gguf_arch.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 #include "text/gguf_tokenizer.h"
@@ -16,63 +17,26 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct {
-    const char *gguf, *hf;
-} names[] = {
-    {"token_embd.weight", "model.embed_tokens.weight"},
-    {"output_norm.weight", "model.norm.weight"},
-    {"output.weight", "lm_head.weight"},
-    {"blk.0.attn_norm.weight", "model.layers.0.input_layernorm.weight"},
-    {"blk.7.attn_q.weight", "model.layers.7.self_attn.q_proj.weight"},
-    {"blk.31.attn_k.weight", "model.layers.31.self_attn.k_proj.weight"},
-    {"blk.100.attn_v.weight", "model.layers.100.self_attn.v_proj.weight"},
-    {"blk.1.attn_output.weight", "model.layers.1.self_attn.o_proj.weight"},
-    {"blk.1.ffn_norm.weight", "model.layers.1.post_attention_layernorm.weight"},
-    {"blk.1.ffn_gate.weight", "model.layers.1.mlp.gate_proj.weight"},
-    {"blk.1.ffn_up.weight", "model.layers.1.mlp.up_proj.weight"},
-    {"blk.1.ffn_down.weight", "model.layers.1.mlp.down_proj.weight"},
-};
-
-static void names_go_there_and_back(void **state)
+static void rows_go_where_llama_cpp_has_them(void **state)
 {
     (void)state;
-    char name[QV_GGUF_NAME];
-    for (size_t i = 0; i < QV_COUNT(names); i++) {
-        assert_true(qv__gguf_to_hf(name, names[i].gguf));
-        assert_string_equal(name, names[i].hf);
-        assert_true(qv__gguf_from_hf(name, names[i].hf));
-        assert_string_equal(name, names[i].gguf);
+    const struct qv_config c = {.E = 6, .H = 2};
+    static const size_t paired[12] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
+    for (size_t i = 0; i < 12; i++)
+        assert_int_equal(qv__gguf_row(QV_ROWS_PAIRED, &c, i), paired[i]);
+    const struct qv_config d = {.E = 2, .H = 2}; // heads 0 and 1, two rows each
+    static const size_t in_three[12] = {0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11};
+    for (size_t i = 0; i < 12; i++) {
+        assert_int_equal(qv__gguf_row(QV_ROWS_IN_THREE, &d, i), in_three[i]);
+        assert_int_equal(qv__gguf_row(QV_ROWS_AS_THEY_ARE, &d, i), i);
     }
-    static const char *const none[] = {
-        "",
-        "output",
-        "blk.0.attn_q.bias",
-        "blk..attn_q.weight",
-        "blk.x.attn_q.weight",
-        "blk.1",
-        "blk.1.",
-        "rope_freqs.weight",
-        "blk.123456789.attn_q.weight",
-        "blk.1attn_q.weight",
-    };
-    for (size_t i = 0; i < QV_COUNT(none); i++)
-        assert_false(qv__gguf_to_hf(name, none[i]));
-    assert_false(qv__gguf_from_hf(name, "blk.0.attn_q.weight"));
-    assert_true(qv__gguf_is_reordered("blk.3.attn_q.weight"));
-    assert_true(qv__gguf_is_reordered("blk.3.attn_k.weight"));
-    assert_false(qv__gguf_is_reordered("blk.3.attn_v.weight"));
-    assert_false(qv__gguf_is_reordered("attn_q.weight"));
-}
-
-static void neighbours_in_a_file_are_half_a_head_apart(void **state)
-{
-    (void)state;
-    enum { E = 6 };
-    static const size_t row[2 * E] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
-    for (size_t i = 0; i < 2 * E; i++) {
-        assert_int_equal(qv__gguf_row_of(i, E), row[i]);
-        assert_int_equal(qv__gguf_row_at(row[i], E), i);
-    }
+    const struct qv_gguf_arch *llama = qv__gguf_arch_of(qv__family("llama"));
+    const struct qv_gguf_arch *neox = qv__gguf_arch_of(qv__family("gpt_neox"));
+    assert_int_equal(qv__gguf_order(llama, "blk.3.attn_q.weight"), QV_ROWS_PAIRED);
+    assert_int_equal(qv__gguf_order(llama, "blk.3.attn_k.bias"), QV_ROWS_PAIRED);
+    assert_int_equal(qv__gguf_order(llama, "blk.3.attn_v.weight"), QV_ROWS_AS_THEY_ARE);
+    assert_int_equal(qv__gguf_order(neox, "blk.3.attn_qkv.bias"), QV_ROWS_IN_THREE);
+    assert_int_equal(qv__gguf_order(neox, "blk.3.attn_output.bias"), QV_ROWS_AS_THEY_ARE);
 }
 
 static const char *type_for(const char *asked, size_t D_in, bool is_head)
@@ -194,6 +158,85 @@ static void a_byte_level_model_becomes_what_the_converter_makes_of_it(void **sta
     assert_is_the_converters(state, "tests/golden/gguf/bpe");
 }
 
+/* Keys that say more than the converter does are no difference; a name is. */
+static void assert_holds(const struct qv_gguf *g, const struct qv_gguf *want)
+{
+    for (size_t i = 0; i < want->n_values; i++) {
+        const struct qv_gguf_value *w = &want->value[i], *v = qv__gguf_get(g, w->key);
+        if (!strcmp(w->key, "general.name") || !strcmp(w->key, "general.size_label"))
+            continue;
+        if (!v)
+            fail_msg("'%s' is missing", w->key);
+        const char *at = w->data;
+        json_t *one = as_json(w, 0, &at);
+        assert_value(g, w->key, one);
+        json_decref(one);
+    }
+    assert_int_equal(g->n, want->n);
+    for (size_t i = 0; i < want->n; i++) {
+        const struct qv_gguf_tensor *w = &want->tensor[i];
+        const struct qv_gguf_tensor *t = qv__gguf_find(g, w->name);
+        if (!t || t->rank != w->rank || t->type != w->type || t->bytes != w->bytes ||
+            memcmp(t->shape, w->shape, sizeof t->shape) != 0 ||
+            memcmp(t->data, w->data, t->bytes) != 0)
+            fail_msg("tensor '%s' is missing or differs", w->name);
+    }
+}
+
+static void each_family_becomes_what_the_converter_makes_of_it(void **state)
+{
+    static const char *const families[] = {
+        "llama_biased",      "llama_linear", "mistral",  "qwen3",
+        "stablelm_parallel", "stablelm",     "gpt_neox", "gpt2",
+    };
+    for (size_t i = 0; i < QV_COUNT(families); i++) {
+        char path[128];
+        struct qv_gguf ours, theirs;
+        qv_err err;
+        print_message("%s\n", families[i]);
+        snprintf(path, sizeof path, "tests/golden/gguf/families/%s.gguf", families[i]);
+        assert_works(qv__gguf_open(&theirs, path, &err), &err);
+        snprintf(path, sizeof path, "tests/golden/families/%s", families[i]);
+        quantized(&ours, state, path, "f32");
+        assert_holds(&ours, &theirs);
+        qv__gguf_close(&ours);
+        qv__gguf_close(&theirs);
+    }
+}
+
+static void what_gguf_cannot_say_is_refused(void **state)
+{
+    static const struct {
+        const char *path, *sentence;
+    } bad[] = {
+        {"tests/golden/families/gpt_neo",
+         "gpt_neo: GGUF has no architecture for model_type 'gpt_neo'"},
+        {"tests/golden/families/qwen2",
+         "qwen2: GGUF cannot say which layers see 3 positions"},
+        {"tests/golden/gguf/families/gpt2.gguf",
+         "gpt2.gguf: a GGUF file already; quantise the model it was made from"},
+    };
+    const char *path = scratch_path(state, "x.gguf");
+    for (size_t i = 0; i < QV_COUNT(bad); i++) {
+        qv_model *m;
+        qv_err err;
+        assert_works(qv_model_open(&m, bad[i].path, NULL, &err), &err);
+        assert_fails(
+            qv__model_quantize(m, path, qv__block_named("q8_0"), (qv_progress){0}, &err),
+            QV_EUNSUPPORTED, &err, bad[i].sentence);
+        qv_model_close(m);
+    }
+    qv_model *m;
+    qv_err err;
+    assert_works(qv_model_open(&m, "tests/golden/families/gpt2", NULL, &err), &err);
+    m->c.scale = 1;
+    assert_fails(
+        qv__model_quantize(m, path, qv__block_named("f16"), (qv_progress){0}, &err),
+        QV_EUNSUPPORTED, &err, "gpt2: GGUF cannot say that attention's scores are times 1");
+    qv_model_close(m);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 /* ---- the rest ---- */
 
 static void quantised_rows_stand_where_their_names_say(void **state)
@@ -209,18 +252,11 @@ static void quantised_rows_stand_where_their_names_say(void **state)
     assert_string_equal(k->type->name, "Q8_0");
     assert_string_equal(qv__gguf_find(&g, "blk.0.attn_norm.weight")->type->name, "F32");
     assert_string_equal(qv__gguf_find(&g, "output.weight")->type->name, "Q8_0");
-    for (size_t o = 0; o < w->D_out; o++) {
+    for (size_t r = 0; r < w->D_out; r++) {
         float row[D], want[D];
-        for (size_t i = 0; i < D; i++) {
-            uint32_t bits = w->bf16 ? (uint32_t)w->bf16[o * D + i] << 16 : 0;
-            memcpy(&want[i], &bits, sizeof bits);
-            if (!w->bf16)
-                want[i] = w->f32[o * D + i];
-        }
+        qv__weight_row(want, w, qv__gguf_row(QV_ROWS_PAIRED, &m->c, r));
         qv__block_decode(row, k->type,
-                         (const char *)k->data +
-                             qv__block_bytes(k->type, D) * qv__gguf_row_at(o, m->c.E),
-                         D);
+                         (const char *)k->data + qv__block_bytes(k->type, D) * r, D);
         assert_close_to_scale(row, want, D, 0.006);
     }
     qv__gguf_close(&g);
@@ -378,11 +414,12 @@ static void it_can_be_stopped_and_leaves_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_go_there_and_back),
-        cmocka_unit_test(neighbours_in_a_file_are_half_a_head_apart),
+        cmocka_unit_test(rows_go_where_llama_cpp_has_them),
         cmocka_unit_test(a_type_that_does_not_divide_the_rows_gives_way_to_the_like_of_it),
         TEST(a_sentencepiece_model_becomes_what_the_converter_makes_of_it),
         TEST(a_byte_level_model_becomes_what_the_converter_makes_of_it),
+        TEST(each_family_becomes_what_the_converter_makes_of_it),
+        TEST(what_gguf_cannot_say_is_refused),
         TEST(quantised_rows_stand_where_their_names_say),
         TEST(a_pre_tokenizer_without_a_name_is_kept_whole),
         TEST(pre_tokenizers_have_llama_cpps_names),
