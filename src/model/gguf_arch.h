@@ -24,6 +24,9 @@ struct qv_gguf_arch {
     enum qv_gguf_order order;
 };
 
+/* The key of the identity of the model that quiver quantize made the file of. */
+#define QV_GGUF_ORIGIN "quiver.identity"
+
 /* The names of tensors, in all architectures. */
 extern const struct qv_names qv__gguf_names;
 

@@ -195,6 +195,10 @@ static qv_status set_identity(qv_model *m, qv_err *err)
     qv_status result = qv__model_each(m, identify, &id, err);
     qv__hash_bytes(m->identity, id.text, id.n);
     free(id.text);
+    const char *origin = m->identity;
+    if (!result && m->gguf)
+        result = qv__gguf_str(m->gguf, QV_GGUF_ORIGIN, &origin, err);
+    snprintf(m->origin, sizeof m->origin, "%s", origin);
     return result;
 }
 

@@ -51,6 +51,7 @@ struct qv_model {
     bool has_blocks;         // some weights are in blocks
     char *dir;               // the directory or file it came from, or NULL
     char identity[65];       // SHA-256 of numbers, shapes and a sample of the weights
+    char origin[65];         // the identity of what it was quantised from, or its own
     qv_tokenizer *tokenizer; // NULL if the directory has none
     struct qv_st *shard;     // [n_shards] the mapped files
     size_t n_shards;

@@ -225,6 +225,7 @@ static qv_status put_values(struct qv_gguf_meta *meta, struct job *j, qv_err *er
     qv__gguf_put_str(meta, "general.architecture", j->arch->name);
     qv__gguf_put_str(meta, "general.type", "model");
     qv__gguf_put_str(meta, "general.name", name_of(&j->arena, m->dir));
+    qv__gguf_put_str(meta, QV_GGUF_ORIGIN, m->identity);
     put_numbers(meta, j);
     return m->tokenizer ? qv__tokenizer_to_gguf(meta, m->tokenizer, m->dir, m->c.V, err)
                         : QV_OK;
