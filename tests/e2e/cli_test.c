@@ -521,7 +521,8 @@ static void a_route_has_k_experts_a_token_whose_weights_sum_to_one(void **state)
     assert_non_null(strstr(out, "each site, over 6 tokens"));
 }
 
-static void an_evaluation_has_every_metric_and_in_its_file_every_score(void **state)
+static void
+an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer(void **state)
 {
     (void)state;
     json_t *v =
@@ -548,6 +549,11 @@ static void an_evaluation_has_every_metric_and_in_its_file_every_score(void **st
         assert_int_equal(json_array_size(scores), 5);
         assert_true(fabs(sum / 5 - told) < 1e-6);
     }
+    const json_t *answers = json_object_get(full, "answers");
+    assert_null(json_object_get(a, "answers"));
+    assert_int_equal(json_array_size(answers), 5);
+    for (size_t j = 0; j < 5; j++)
+        assert_true(json_is_string(json_array_get(answers, j)));
     json_decref(file);
     json_decref(v);
     works("eval --model m tasks/a.jsonl --limit 3 --metric exact");
@@ -688,7 +694,8 @@ int main(void)
         cmocka_unit_test(a_build_is_done_once),
         cmocka_unit_test(each_expert_is_in_one_cluster),
         cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),
-        cmocka_unit_test(an_evaluation_has_every_metric_and_in_its_file_every_score),
+        cmocka_unit_test(
+            an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
         cmocka_unit_test(a_library_is_listed_changed_and_verified),
         cmocka_unit_test(info_knows_what_is_at_a_path),
         cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),
