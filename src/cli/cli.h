@@ -25,6 +25,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_library(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_route(int argc, char **argv);
 int cmd_score(int argc, char **argv);
