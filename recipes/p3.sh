@@ -12,7 +12,7 @@ archive=$1
 cd "$(dirname "$0")/.."
 
 : "${RUN:=runs/p3}"
-: "${STEPS:=30}"
+: "${STEPS:=80}"
 : "${CLUSTERS:=10}"
 : "${UPSTREAM:=20}"
 : "${HELD_OUT:=40}"
