@@ -200,9 +200,9 @@ size_t qv__sum_rank(const struct qv_merge_site *in, const struct qv_merge_how *h
     return is_cut(in, how) ? qv__min(how->rank, qv__min(in->D_in, in->D_out)) : R;
 }
 
-qv_status qv__sum(const struct qv_expert_site *out, double energy[2],
-                  const struct qv_merge_site *in, const struct qv_merge_how *how,
-                  qv_err *err)
+qv_status qv__sum_updates(const struct qv_expert_site *out, double energy[2],
+                          const struct qv_merge_site *in, const struct qv_merge_how *how,
+                          qv_err *err)
 {
     if (is_cut(in, how))
         return qv__compress(out, energy, in, err);

@@ -4,11 +4,11 @@
 #include "merge/methods.h"
 #include "merge/stack.h"
 
-const struct qv_merge_ops qv__subtract_exact = {
+const struct qv_merge_ops qv__merge_subtract_exact = {
     .name = "subtract_exact",
     .about = "one expert less the mean update of general ones, exactly, or cut to a rank",
     .takes = QV_TAKES_GENERAL | QV_TAKES_RANK,
     .counts_loss = true,
     .rank = qv__sum_rank,
-    .fill = qv__sum,
+    .fill = qv__sum_updates,
 };
