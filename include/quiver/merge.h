@@ -1,7 +1,7 @@
-/* merge.h - several experts of a library become one adapter.
+/* merge.h - several experts of a library made into one.
  *
- * A merge is a PEFT adapter like any other: it no longer needs a router, and
- * costs what one expert costs. What each method computes is in docs/merges.md.
+ * A merged expert costs at run time what one expert costs, whoever it was made
+ * of, and needs no router. What each method computes: docs/merging.md.
  */
 #ifndef QUIVER_MERGE_H
 #define QUIVER_MERGE_H
@@ -13,34 +13,36 @@
 extern "C" {
 #endif
 
-/* Zero means the default; what a method has no use for is refused. */
+/* All-zero means default; an option that the method has no use for is refused. */
 typedef struct qv_merge_opts {
-    const char *method;         // average, cat, svd, ties, ... (required)
-    const char *const *expert;  // [n_experts] names; none: all but the general ones
+    const char *method;         // "svd", "ties" ... (required)
+    const char *const *expert;  // [n_experts] what is merged (all but the general ones)
     size_t n_experts;           //
-    const float *weight;        // [n_weights] one an expert; none: the method's own
-    size_t n_weights;           //
-    const char *const *general; // [n_general] experts whose mean is subtracted
+    const double *weight;       // [n_experts] (1 / K, or 1: see the method)
+    const char *const *general; // [n_general] whose knowledge is subtracted from one
     size_t n_general;           //
-    double density;             // share of each factor's entries that is kept (0.2)
-    double gamma;               // share, the largest, that breadcrumbs drops (0.01)
-    size_t rank;                // of svd and subtract-exact (the largest; all of it)
-    bool count_signs;           // ties elects by heads, not by the sum of values
-    uint64_t seed;              // of what is dropped at random
+    double density;             // share of entries that pruning keeps, up to 1 (0.2)
+    double gamma;               // share of the largest that breadcrumbs drops, below 1
+                                // (0.01; negative: none)
+    size_t rank;                // of a merged site, at most (the method's own)
+    bool count_signs;           // a sign is elected by number, not by sum
+    uint64_t seed;              // of random pruning
 } qv_merge_opts;
 
-/* What came of it. */
-typedef struct qv_merged {
-    size_t n_experts, n_sites;
-    size_t min_rank, max_rank;
-    double discarded; // share of the squared norm that a cut to a rank lost
-} qv_merged;
+typedef struct qv_merge_report {
+    size_t n_experts, n_sites, min_rank, max_rank;
+    double discarded; // share of the update's squared norm that a rank cut off;
+                      // negative where the method has no such number
+} qv_merge_report;
 
-/* Merge experts of `lib` into an adapter in the directory `out`, which is made.
- * `merged` may be NULL. Fails with QV_ENOTFOUND, QV_EEXIST if an adapter is
- * there, QV_EIO, QV_EFORMAT (what has no meaning is named) or QV_ENOMEM. */
-qv_status qv_merge(qv_merged *merged, const qv_library *lib, const char *out,
-                   const qv_merge_opts *opts, qv_err *err) QV_MUST_CHECK;
+/* Merge experts of `lib` and write the result to the directory `out`, which holds
+ * no adapter yet: a PEFT adapter with scale 1, and expert.json beside it, so that
+ * it is also what a library keeps of an expert. *report may be NULL. Fails with
+ * QV_ENOTFOUND if there is no such method or expert, QV_EEXIST, QV_EUNSUPPORTED if
+ * the method needs what is never formed here, QV_EFORMAT if options, experts or
+ * their bases do not go together, and as reading and writing do. */
+qv_status qv_merge(const qv_library *lib, const char *out, const qv_merge_opts *opts,
+                   qv_merge_report *report, qv_err *err) QV_MUST_CHECK;
 
 #ifdef __cplusplus
 }

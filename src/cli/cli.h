@@ -25,6 +25,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_library(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_route(int argc, char **argv);
 int cmd_score(int argc, char **argv);
@@ -57,6 +58,8 @@ size_t qv__arg_size(const struct argp_state *state, const char *option, const ch
 uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg);
 float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
                     double least, double most);
+double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
+                      double least, double most);
 
 /* A growing list of arguments, borrowed from argv. */
 struct qv_words {

@@ -52,7 +52,7 @@ struct merging {
     const struct qv_merge_ops *ops;
     struct qv_expert *const *experts; // [K]
     size_t K;
-    double *w;                     // [K]
+    const double *w;               // [K]
     float *threshold;              // [K]
     struct qv_merge_site *site;    // [n_sites] in order of first appearance
     struct qv_expert_shape *shape; // [n_sites]
@@ -157,15 +157,15 @@ static qv_status gather(struct merging *m, qv_err *err)
     return result;
 }
 
-static void weigh(struct merging *m, const double *given)
+void qv__merge_weights(double *w, const struct qv_merge_ops *ops, const double *given,
+                       size_t K)
 {
-    double each = m->ops->sums ? 1 : 1 / (double)m->K;
-    m->w = qv_new_n(&m->arena, double, m->K);
-    for (size_t k = 0; k < m->K; k++)
-        m->w[k] = given ? given[k] : each;
-    if (m->ops->takes & QV_TAKES_GENERAL)
-        for (size_t k = 0; k < m->K; k++)
-            m->w[k] = k == 0 ? 1 : -1 / (double)(m->K - 1);
+    bool subtracts = ops->takes & QV_TAKES_GENERAL;
+    for (size_t k = 0; k < K; k++)
+        w[k] = given       ? given[k]
+               : subtracts ? (k == 0 ? 1 : -1 / (double)(K - 1))
+               : ops->sums ? 1
+                           : 1 / (double)K;
 }
 
 /* The magnitude that an expert's entries must reach to be among its largest. With
@@ -205,10 +205,9 @@ qv_status qv__merge(struct qv_expert **out, double *discarded, const char *name,
                     const double *w, size_t K, const struct qv_merge_how *how, qv_err *err)
 {
     qv_check(K > 0 && !((ops->takes & QV_TAKES_GENERAL) && K == 1));
-    struct merging m = {.ops = ops, .experts = experts, .K = K};
+    struct merging m = {.ops = ops, .experts = experts, .K = K, .w = w};
     double energy[2] = {0};
     *out = NULL;
-    weigh(&m, w);
     qv_status result = find_thresholds(&m, how->density, err);
     if (!result)
         result = gather(&m, err);
