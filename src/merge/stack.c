@@ -13,6 +13,7 @@
 #include "merge/stack.h"
 
 #include "base/carve.h"
+#include "lora/leading.h"
 #include "lora/linalg.h"
 
 #include <math.h>
@@ -160,7 +161,7 @@ static qv_status decompose(const struct qv_expert_site *out, double energy[2],
         whole += w->G[i * m + i];
 
     size_t q = qv__min(out->R, m);
-    result = qv__eigen_top(w->lambda, w->U, q, w->G, m, err);
+    result = qv__leading(w->lambda, w->U, w->G, m, q, err);
     if (result)
         return result;
     directions(w, R, m, q, in);
@@ -200,9 +201,9 @@ size_t qv__sum_rank(const struct qv_merge_site *in, const struct qv_merge_how *h
     return is_cut(in, how) ? qv__min(how->rank, qv__min(in->D_in, in->D_out)) : R;
 }
 
-qv_status qv__sum(const struct qv_expert_site *out, double energy[2],
-                  const struct qv_merge_site *in, const struct qv_merge_how *how,
-                  qv_err *err)
+qv_status qv__sum_updates(const struct qv_expert_site *out, double energy[2],
+                          const struct qv_merge_site *in, const struct qv_merge_how *how,
+                          qv_err *err)
 {
     if (is_cut(in, how))
         return qv__compress(out, energy, in, err);

@@ -23,8 +23,8 @@ qv_status qv__compress(const struct qv_expert_site *out, double energy[2],
 /* The rank of a sum that is kept whole unless the caller names a smaller one; and
  * its fill: stacked, or compressed to that rank. */
 size_t qv__sum_rank(const struct qv_merge_site *in, const struct qv_merge_how *how);
-qv_status qv__sum(const struct qv_expert_site *out, double energy[2],
-                  const struct qv_merge_site *in, const struct qv_merge_how *how,
-                  qv_err *err) QV_MUST_CHECK;
+qv_status qv__sum_updates(const struct qv_expert_site *out, double energy[2],
+                          const struct qv_merge_site *in, const struct qv_merge_how *how,
+                          qv_err *err) QV_MUST_CHECK;
 
 #endif

@@ -10,5 +10,5 @@ const struct qv_merge_ops qv__subtract_exact = {
     .takes = QV_TAKES_GENERAL | QV_TAKES_RANK,
     .counts_loss = true,
     .rank = qv__sum_rank,
-    .fill = qv__sum,
+    .fill = qv__sum_updates,
 };

@@ -11,5 +11,5 @@ const struct qv_merge_ops qv__task_arithmetic = {
     .sums = true,
     .counts_loss = true,
     .rank = qv__sum_rank,
-    .fill = qv__sum,
+    .fill = qv__sum_updates,
 };
