@@ -24,7 +24,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return QV_OK;
 }
 
-const struct qv_merge_ops qv__average = {
+const struct qv_merge_ops qv__merge_average = {
     .name = "average",
     .about = "means of the factors: what the router uniform computes",
     .takes = QV_TAKES_WEIGHTS,

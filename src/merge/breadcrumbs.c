@@ -26,7 +26,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__merge_factors(out, in, how, prune, qv__combine_sum, err);
 }
 
-const struct qv_merge_ops qv__breadcrumbs = {
+const struct qv_merge_ops qv__merge_breadcrumbs = {
     .name = "breadcrumbs",
     .about = "linear, without the largest entries and the small ones",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_DENSITY | QV_TAKES_GAMMA,

@@ -20,7 +20,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return QV_OK;
 }
 
-const struct qv_merge_ops qv__cat = {
+const struct qv_merge_ops qv__merge_cat = {
     .name = "cat",
     .about = "the mean of the updates, exactly, at the sum of the ranks",
     .takes = QV_TAKES_WEIGHTS,

@@ -16,7 +16,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__merge_factors(out, in, how, NULL, qv__combine_sum, err);
 }
 
-const struct qv_merge_ops qv__linear = {
+const struct qv_merge_ops qv__merge_linear = {
     .name = "linear",
     .about = "weighted sums of the factors, as PEFT does; has cross terms",
     .takes = QV_TAKES_WEIGHTS,

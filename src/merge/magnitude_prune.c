@@ -10,7 +10,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__merge_factors(out, in, how, qv__prune_trim, qv__combine_sum, err);
 }
 
-const struct qv_merge_ops qv__magnitude_prune = {
+const struct qv_merge_ops qv__merge_magnitude_prune = {
     .name = "magnitude_prune",
     .about = "linear, of the largest entries alone",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_DENSITY,

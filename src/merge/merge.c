@@ -9,19 +9,19 @@
 #include <string.h>
 
 static const struct qv_merge_ops *const list[] = {
-    &qv__average,
-    &qv__linear,
-    &qv__cat,
-    &qv__svd,
-    &qv__task_arithmetic,
-    &qv__ties,
-    &qv__ties_whole,
-    &qv__magnitude_prune,
-    &qv__breadcrumbs,
-    &qv__dare_linear,
-    &qv__dare_ties,
-    &qv__subtract_exact,
-    &qv__subtract_factor,
+    &qv__merge_average,
+    &qv__merge_linear,
+    &qv__merge_cat,
+    &qv__merge_svd,
+    &qv__merge_task_arithmetic,
+    &qv__merge_ties,
+    &qv__merge_ties_whole,
+    &qv__merge_magnitude_prune,
+    &qv__merge_breadcrumbs,
+    &qv__merge_dare_linear,
+    &qv__merge_dare_ties,
+    &qv__merge_subtract_exact,
+    &qv__merge_subtract_factor,
     NULL,
 };
 

@@ -4,10 +4,12 @@
 
 #include "merge/merge.h"
 
-extern const struct qv_merge_ops qv__average, qv__linear;
-extern const struct qv_merge_ops qv__cat, qv__svd, qv__task_arithmetic;
-extern const struct qv_merge_ops qv__ties, qv__ties_whole, qv__magnitude_prune;
-extern const struct qv_merge_ops qv__breadcrumbs, qv__dare_linear, qv__dare_ties;
-extern const struct qv_merge_ops qv__subtract_exact, qv__subtract_factor;
+extern const struct qv_merge_ops qv__merge_average, qv__merge_linear;
+extern const struct qv_merge_ops qv__merge_cat, qv__merge_svd, qv__merge_task_arithmetic;
+extern const struct qv_merge_ops qv__merge_ties, qv__merge_ties_whole,
+    qv__merge_magnitude_prune;
+extern const struct qv_merge_ops qv__merge_breadcrumbs, qv__merge_dare_linear,
+    qv__merge_dare_ties;
+extern const struct qv_merge_ops qv__merge_subtract_exact, qv__merge_subtract_factor;
 
 #endif

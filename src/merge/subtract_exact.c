@@ -4,7 +4,7 @@
 #include "merge/methods.h"
 #include "merge/stack.h"
 
-const struct qv_merge_ops qv__subtract_exact = {
+const struct qv_merge_ops qv__merge_subtract_exact = {
     .name = "subtract_exact",
     .about = "one expert less the mean update of general ones, exactly, or cut to a rank",
     .takes = QV_TAKES_GENERAL | QV_TAKES_RANK,

@@ -31,7 +31,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return QV_OK;
 }
 
-const struct qv_merge_ops qv__subtract_factor = {
+const struct qv_merge_ops qv__merge_subtract_factor = {
     .name = "subtract_factor",
     .about = "one expert less the mean factors of general ones, as PEFT does",
     .takes = QV_TAKES_GENERAL,

@@ -21,7 +21,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__compress(out, energy, in, err);
 }
 
-const struct qv_merge_ops qv__svd = {
+const struct qv_merge_ops qv__merge_svd = {
     .name = "svd",
     .about = "the mean of the updates, as near as a rank allows (the largest rank)",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_RANK,

@@ -4,7 +4,7 @@
 #include "merge/methods.h"
 #include "merge/stack.h"
 
-const struct qv_merge_ops qv__task_arithmetic = {
+const struct qv_merge_ops qv__merge_task_arithmetic = {
     .name = "task_arithmetic",
     .about = "the sum of the updates, exactly, or cut to a rank",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_RANK,

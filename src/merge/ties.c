@@ -12,7 +12,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__merge_factors(out, in, how, qv__prune_trim, qv__combine_elect, err);
 }
 
-const struct qv_merge_ops qv__ties = {
+const struct qv_merge_ops qv__merge_ties = {
     .name = "ties",
     .about = "trim each factor, elect signs, mean of those that agree, as PEFT does",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_DENSITY | QV_TAKES_SIGNS,

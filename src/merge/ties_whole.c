@@ -23,7 +23,7 @@ static qv_status fill(const struct qv_expert_site *out, double energy[2],
     return qv__merge_factors(out, in, how, prune, qv__combine_elect_strictly, err);
 }
 
-const struct qv_merge_ops qv__ties_whole = {
+const struct qv_merge_ops qv__merge_ties_whole = {
     .name = "ties_whole",
     .about = "the same, each expert trimmed as one vector, as Arrow's authors do",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_DENSITY | QV_TAKES_SIGNS,
