@@ -13,6 +13,7 @@
 #include "merge/stack.h"
 
 #include "base/carve.h"
+#include "lora/leading.h"
 #include "lora/linalg.h"
 
 #include <math.h>
@@ -160,7 +161,7 @@ static qv_status decompose(const struct qv_expert_site *out, double energy[2],
         whole += w->G[i * m + i];
 
     size_t q = qv__min(out->R, m);
-    result = qv__eigen_top(w->lambda, w->U, q, w->G, m, err);
+    result = qv__leading(w->lambda, w->U, w->G, m, q, err);
     if (result)
         return result;
     directions(w, R, m, q, in);

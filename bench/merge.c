@@ -1,0 +1,81 @@
+/* bench/merge.c - what it costs to merge many experts: cat and svd of 64 adapters
+ * of rank 16 at Mistral 7B's shapes.
+ *
+ *   merge [LAYERS]   all 32 of them, or fewer
+ *
+ * Layer by layer, so that 7 GB of weights need not be in memory at once.
+ */
+#include "base/rng.h"
+#include "merge/merge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { K = 64, R = 16, LAYERS = 32, SITES = 4, D = 4096, KV = 1024 };
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static _Noreturn void stop(const qv_err *err)
+{
+    fprintf(stderr, "bench: %s\n", err->msg);
+    exit(1);
+}
+
+static void make_experts(struct qv_expert *e[K])
+{
+    static const struct qv_expert_shape shape[SITES] = {
+        {"q_proj", D, D, R, 32},
+        {"k_proj", D, KV, R, 32},
+        {"v_proj", D, KV, R, 32},
+        {"o_proj", D, D, R, 32},
+    };
+    qv_err err;
+    for (size_t k = 0; k < K; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "e%zu", k);
+        if (qv__expert_new(&e[k], name, shape, SITES, false, &err))
+            stop(&err);
+        for (size_t i = 0; i < e[k]->n_w; i++)
+            e[k]->w[i] = qv__uniform(k, i) - 0.5f;
+    }
+}
+
+/* Seconds of one layer. */
+static double time_layer(const char *method, double *discarded, struct qv_expert *const *e)
+{
+    const struct qv_merge_how how = {.density = 1};
+    const struct qv_merge_ops *ops = qv__merger_find(method);
+    struct qv_expert *merged;
+    qv_err err;
+    double w[K], t0 = now();
+    qv__merge_weights(w, ops, NULL, K);
+    if (qv__merge(&merged, discarded, "merged", ops, e, w, K, &how, &err))
+        stop(&err);
+    double took = now() - t0;
+    qv__expert_free(merged);
+    return took;
+}
+
+int main(int argc, char **argv)
+{
+    size_t layers = argc > 1 ? strtoul(argv[1], NULL, 10) : LAYERS;
+    static struct qv_expert *e[K];
+    double cat = 0, svd = 0, discarded = 0;
+    make_experts(e); // every layer is the same: only the time of one matters
+    for (size_t i = 0; i < layers; i++) {
+        cat += time_layer("cat", &discarded, e);
+        svd += time_layer("svd", &discarded, e);
+    }
+    printf("%d experts of rank %d, %zu layers (q, k, v, o of Mistral 7B): cat %.1f s, svd "
+           "to rank %d %.1f s (discards %.3f)\n",
+           K, R, layers, cat, R, svd, discarded);
+    for (size_t k = 0; k < K; k++)
+        qv__expert_free(e[k]);
+    return 0;
+}
