@@ -4,8 +4,9 @@
  * From a random block X of q + 8 rows, the rows of X, X S, X S^2, ... soon hold
  * the leading eigenvectors; made orthonormal as they come (Z), the eigenvectors
  * of the small Z S Z' give them. It stops when every S u - lambda u is below 1e-8
- * of the largest eigenvalue, so that the eigenvalues are right to 1e-16 over the
- * gaps between them; a matrix that resists, or a small one, is LAPACK's.
+ * of its own eigenvalue, or 1e-12 of the largest, which is rounding: small ones count
+ * too, since a singular value is a root of one. A matrix that resists, or a small
+ * one, is LAPACK's.
  */
 #include "lora/leading.h"
 
@@ -77,7 +78,7 @@ static qv_status rotate(double *lambda, double *u, bool *is_done, struct work *w
             double d = w->r[j * n + i] - lambda[j] * u[j * n + i];
             sum += d * d;
         }
-        *is_done = *is_done && sqrt(sum) <= 1e-8 * fabs(lambda[0]);
+        *is_done = *is_done && sqrt(sum) <= fmax(1e-8 * lambda[j], 1e-12 * lambda[0]);
     }
     return QV_OK;
 }

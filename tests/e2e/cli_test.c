@@ -254,20 +254,6 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
          "--top-k and --top-p choose among tokens and need"},
         {"generate -m m -p a --temperature x", "--temperature: 'x' is not a number"},
         {"generate -m m -p a --seed x", "--seed: 'x' is not a whole number"},
-        {"merge --method cat --out x", "quiver merge: there is no library"},
-        {"merge lib lib", "quiver merge: one library at a time"},
-        {"merge lib --out x", "quiver merge: --method is missing"},
-        {"merge lib --method cat", "quiver merge: --out is missing"},
-        {"merge lib --method cat --out x --experts a,b --weights 1",
-         "--weights has 1 numbers, and --experts 2 names"},
-        {"merge lib --method cat --out x --experts a,b --weights 1,",
-         "--weights: '' is not a number"},
-        {"merge lib --method ties --out x --density 0",
-         "--density: 0 is not in 1e-09 .. 1"},
-        {"merge lib --method ties --out x --gamma 2", "--gamma: 2 is not in 0 .. 1"},
-        {"merge lib --method svd --out x --rank 0", "--rank: 0 is less than 1"},
-        {"merge lib --method ties --out x --elect all",
-         "--elect: 'all' is not sum or count"},
         {"train -m m --out x", "quiver train: --data is missing"},
         {"train -m m --data x", "quiver train: --out is missing"},
         {"train -m m --data x -o y --random", "quiver train: --random goes with --full"},
@@ -296,6 +282,31 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
         {"eval -m m", "quiver eval: --suite is missing"},
         {"eval -m m tasks --metric f1", "--metric: no metric 'f1'"},
         {"eval -m m tasks --split dev", "--split: 'dev' is not all, train, valid or test"},
+    };
+    for (size_t i = 0; i < QV_COUNT(wrong); i++) {
+        says(wrong[i][0], 2, wrong[i][1]);
+        assert_string_equal(out, "");
+    }
+}
+
+static void a_merge_asked_wrongly_exits_with_2_and_says_what_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"merge --method cat --out x", "quiver merge: there is no library"},
+        {"merge lib lib", "quiver merge: one library at a time"},
+        {"merge lib --out x", "quiver merge: --method is missing"},
+        {"merge lib --method cat", "quiver merge: --out is missing"},
+        {"merge lib --method cat --out x --experts a,b --weights 1",
+         "--weights has 1 numbers, and --experts 2 names"},
+        {"merge lib --method cat --out x --experts a,b --weights 1,",
+         "--weights: '' is not a number"},
+        {"merge lib --method ties --out x --density 0",
+         "--density: 0 is not in 1e-09 .. 1"},
+        {"merge lib --method ties --out x --gamma 2", "--gamma: 2 is not in 0 .. 1"},
+        {"merge lib --method svd --out x --rank 0", "--rank: 0 is less than 1"},
+        {"merge lib --method ties --out x --elect all",
+         "--elect: 'all' is not sum or count"},
     };
     for (size_t i = 0; i < QV_COUNT(wrong); i++) {
         says(wrong[i][0], 2, wrong[i][1]);
@@ -698,6 +709,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_lists_its_options),
         cmocka_unit_test(wrong_usage_exits_with_2_and_says_what_is_wrong),
+        cmocka_unit_test(a_merge_asked_wrongly_exits_with_2_and_says_what_is_wrong),
         cmocka_unit_test(a_failure_exits_with_1_and_one_sentence),
         cmocka_unit_test(tokens_are_those_of_the_golden_tokenizer_and_go_back_to_the_text),
         cmocka_unit_test(a_score_is_the_sum_of_its_logprobs_a_character),
