@@ -5,7 +5,8 @@
  *
  * Prints seconds of the clock and of the processor: on a busy machine they differ.
  *
- * Layer by layer, so that 7 GB of weights need not be in memory at once.
+ * Layer by layer, so that 7 GB of weights need not be in memory at once. Set
+ * OPENBLAS_NUM_THREADS=1, as the program does.
  */
 #include "base/rng.h"
 #include "merge/merge.h"

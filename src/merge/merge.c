@@ -200,6 +200,29 @@ static void shape_sites(struct merging *m, const struct qv_merge_how *how)
     }
 }
 
+/* Sites at once; `energy` is added up in their order, so that the number of threads
+ * changes nothing. */
+static qv_status fill_sites(const struct qv_expert *out, double energy[2],
+                            struct merging *m, const struct qv_merge_how *how, qv_err *err)
+{
+    double(*each)[2] =
+        qv__arena_alloc(&m->arena, m->n_sites, sizeof *each, _Alignof(double));
+    qv_status result = QV_OK;
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < m->n_sites; i++) {
+        qv_err own;
+        qv_status st = m->ops->fill(&out->site[i], each[i], &m->site[i], how, &own);
+        if (st)
+#pragma omp critical(qv__merge)
+            result = qv_fail(err, st, "site '%.200s': %s", m->site[i].path, own.msg);
+    }
+    for (size_t i = 0; i < m->n_sites; i++) {
+        energy[0] += each[i][0];
+        energy[1] += each[i][1];
+    }
+    return result;
+}
+
 qv_status qv__merge(struct qv_expert **out, double *discarded, const char *name,
                     const struct qv_merge_ops *ops, struct qv_expert *const *experts,
                     const double *w, size_t K, const struct qv_merge_how *how, qv_err *err)
@@ -215,11 +238,8 @@ qv_status qv__merge(struct qv_expert **out, double *discarded, const char *name,
         shape_sites(&m, how);
         result = qv__expert_new(out, name, m.shape, m.n_sites, false, err);
     }
-    for (size_t i = 0; i < m.n_sites && !result; i++) {
-        result = ops->fill(&(*out)->site[i], energy, &m.site[i], how, err);
-        if (result)
-            result = qv_wrap(err, result, "site '%.200s': ", m.site[i].path);
-    }
+    if (!result)
+        result = fill_sites(*out, energy, &m, how, err);
     if (result) {
         qv__expert_free(*out);
         *out = NULL;

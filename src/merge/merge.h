@@ -57,7 +57,7 @@ struct qv_merge_ops {
 
     /* Fill out->A [R, D_in] and out->B [D_out, R], which come zeroed. energy[0] +=
      * the squared norm of an update that is cut to a rank, energy[1] += of what is
-     * cut off. Fails with QV_ENOMEM. */
+     * cut off. Several sites may be filled at once. Fails with QV_ENOMEM. */
     qv_status (*fill)(const struct qv_expert_site *out, double energy[2],
                       const struct qv_merge_site *in, const struct qv_merge_how *how,
                       qv_err *err);

@@ -13,7 +13,6 @@
 #include "merge/stack.h"
 
 #include "base/carve.h"
-#include "lora/leading.h"
 #include "lora/linalg.h"
 
 #include <math.h>
@@ -112,7 +111,6 @@ static void load(struct work *w, const struct qv_merge_site *in)
     for (size_t k = 0; k < in->n; k++) {
         const struct qv_expert_site *s = in->at[k];
         double c = in->w[k] * (double)s->scale;
-#pragma omp parallel for schedule(static) if (s->R * s->D_in > 10000)
         for (size_t r = 0; r < s->R; r++)
             load_row(w->A + (row + r) * s->D_in, w->Bt + (row + r) * s->D_out, s, r, c);
         row += s->R;
@@ -161,7 +159,7 @@ static qv_status decompose(const struct qv_expert_site *out, double energy[2],
         whole += w->G[i * m + i];
 
     size_t q = qv__min(out->R, m);
-    result = qv__leading(w->lambda, w->U, w->G, m, q, err);
+    result = qv__eigen_top(w->lambda, w->U, q, w->G, m, err);
     if (result)
         return result;
     directions(w, R, m, q, in);
