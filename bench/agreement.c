@@ -9,7 +9,7 @@
  */
 #include "base/file.h"
 #include "data/task.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "model/reuse.h"
 
 #include <stdio.h>
@@ -31,8 +31,8 @@ static void watch(void *arg, size_t site, size_t T, const struct qv_routing *r)
     const int *expert = c->reuse->bank->site[site].expert;
     for (size_t t = c->first; t < c->last; t++) {
         const char *name = c->reuse->name[expert[r->expert[t * r->k]]];
-        c->right[site % QV_N_MAPS] += strcmp(name, c->own) == 0;
-        c->all[site % QV_N_MAPS]++;
+        c->right[site % c->m->n_maps] += strcmp(name, c->own) == 0;
+        c->all[site % c->m->n_maps]++;
     }
 }
 
@@ -63,7 +63,8 @@ static qv_status run_task(struct count *c, const char *path, qv_err *err)
         c->own = task->name;
         c->first = s->n_prompt ? s->n_prompt - 1 : 0;
         c->last = s->n - 1;
-        qv__llama_forward(&(struct qv_pass){.m = c->m, .a = &acts, .b = &b, .update = &u});
+        qv__decoder_forward(
+            &(struct qv_pass){.m = c->m, .a = &acts, .b = &b, .update = &u});
     }
     qv__update_end(&u);
     qv__acts_end(&acts);
@@ -74,7 +75,6 @@ static qv_status run_task(struct count *c, const char *path, qv_err *err)
 
 int main(int argc, char **argv)
 {
-    static const char *const map[QV_N_MAPS] = {"q", "k", "v", "o", "gate", "up", "down"};
     qv_err err = {0};
     qv_model *m = NULL;
     qv_reuse *reuse = NULL;
@@ -92,14 +92,15 @@ int main(int argc, char **argv)
     for (int i = 3; !result && i < argc; i++)
         result = run_task(&c, argv[i], &err);
     size_t right = 0, all = 0;
-    for (size_t i = 0; !result && i < QV_N_MAPS; i++) {
+    for (size_t i = 0; !result && i < m->n_maps; i++) {
         right += c.right[i];
         all += c.all[i];
         if (c.all[i])
-            printf("%-5s %5.1f%%\n", map[i], 100.0 * (double)c.right[i] / (double)c.all[i]);
+            printf("%-9s %5.1f%%\n", strrchr(qv_model_site(m, i), '.') + 1,
+                   100.0 * (double)c.right[i] / (double)c.all[i]);
     }
     if (!result && all)
-        printf("all   %5.1f%%  of %zu; chance %.1f%%\n",
+        printf("all       %5.1f%%  of %zu; chance %.1f%%\n",
                100.0 * (double)right / (double)all, all,
                100.0 / (double)qv_reuse_experts(reuse));
     if (result)

@@ -66,7 +66,7 @@ static double tokens_a_second(qv_model *m, struct qv_source *src, bool full, siz
     struct qv_expert_shape *shape = calloc(m->sites.n, sizeof *shape);
     size_t n = 0;
     for (size_t i = 0; shape && i < m->sites.n; i++)
-        if (i % QV_N_MAPS <= QV_O)
+        if (strstr(m->sites.at[i].path, "self_attn"))
             shape[n++] = (struct qv_expert_shape){m->sites.at[i].path, m->sites.at[i].D_in,
                                                   m->sites.at[i].D_out, 4, 16};
     qv_status st = qv__expert_new(&e, "bench", shape, n, false, &err);

@@ -12,10 +12,13 @@ cd "$(dirname "$0")/.."
 : "${MODEL:=models/base}"   # the frozen model
 : "${TASKS:=tasks}"         # tasks.json, and data/TASK.jsonl
 : "${PER_FAMILY:=2}"        # tasks of each family to train on, at most
-: "${STEPS:=60}"            # of training, a task
+: "${STEPS:=70}"            # of training, a task
 : "${BATCH:=8}"             # examples a step
-: "${LR:=0.002}"            # learning rate
+: "${LR:=0.004}"            # learning rate
+: "${ALPHA:=4}"             # of a LoRA of rank 4: its scale is 1
+: "${SITES:=o_proj|gate_proj|up_proj}" # the linear maps that experts adapt
 : "${CLUSTERS:=10}"         # of mbc
+: "${TOP_K:=2}"             # experts that arrow sends a token to
 : "${SEED:=1}"
 : "${UPSTREAM:=20}"         # examples a task to score on: tasks that were trained on,
 : "${HELD_OUT:=20}"         # and tasks that were not
@@ -70,7 +73,7 @@ choose() {
 }
 
 # A run is of one choice of settings.
-settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $CLUSTERS $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
+settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $ALPHA $SITES $CLUSTERS $TOP_K $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
 if [ -f "$RUN/settings" ] && [ "$(cat "$RUN/settings")" != "$settings" ]; then
     printf '%s was made with other settings: remove it, or set RUN to another place\n' "$RUN" >&2
     exit 1
@@ -95,7 +98,7 @@ for method in private shared mbc; do
     # shellcheck disable=SC2086 # $more is words
     step - ./quiver build --model "$MODEL" --tasks "$RUN/upstream" --method $method $more \
         --library "$RUN/libraries/$method" --steps "$STEPS" --batch "$BATCH" --lr "$LR" \
-        --seed "$SEED"
+        --alpha "$ALPHA" --sites "$SITES" --seed "$SEED"
 done
 
 # score SYSTEM WHO...: on unseen examples of the tasks trained on, and on other tasks.
@@ -113,14 +116,14 @@ score() {
 score base
 score shared --library "$RUN/libraries/shared" --router uniform
 for library in private mbc; do
-    for router in uniform arrow oracle; do
-        score $library-$router --library "$RUN/libraries/$library" --router $router
-    done
+    score $library-uniform --library "$RUN/libraries/$library" --router uniform
+    score $library-arrow --library "$RUN/libraries/$library" --router arrow --top-k "$TOP_K"
+    score $library-oracle --library "$RUN/libraries/$library" --router oracle
 done
 
 texts | while IFS='|' read -r task text; do
     step "$RUN/routes/private-arrow.$task.json" ./quiver route --model "$MODEL" \
-        --library "$RUN/libraries/private" --router arrow --json "$text"
+        --library "$RUN/libraries/private" --router arrow --top-k "$TOP_K" --json "$text"
 done
 
 printf '\n$ ./quiver report %s\n' "$RUN"

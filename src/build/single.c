@@ -134,9 +134,10 @@ static qv_status open_base(qv_model **m, const qv_full_opts *o, qv_err *err)
     qv_status result = qv__config_read(&c, o->model_dir, err);
     if (!result)
         result = qv__model_new(m, &c, o->train.seed, err);
-    if (!result)
-        result = qv_tokenizer_open(&(*m)->tokenizer, o->model_dir, err);
-    return result;
+    if (result)
+        return result;
+    (*m)->dir = qv__arena_str(&(*m)->arena, o->model_dir);
+    return qv_tokenizer_open(&(*m)->tokenizer, o->model_dir, err);
 }
 
 qv_status qv_train_full(const char *const *paths, size_t n, const char *out,

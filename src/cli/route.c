@@ -3,7 +3,7 @@
  * they are made. */
 #include "base/arena.h"
 #include "cli/cli.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "model/reuse.h"
 
 #include <stdlib.h>
@@ -169,7 +169,7 @@ static qv_status run(struct trace *t, const qv_reuse *reuse, qv_err *err)
         struct qv_seq seq = {.n = t->T};
         struct qv_batch b = {
             .T = t->T, .token = t->ids, .pos = pos, .seq = &seq, .n_seq = 1};
-        qv__llama_forward(
+        qv__decoder_forward(
             &(struct qv_pass){.m = t->m, .a = &acts, .b = &b, .update = &update});
     }
     qv__acts_end(&acts);

@@ -3,7 +3,7 @@
 #include "eval/score.h"
 
 #include "base/carve.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "model/model.h"
 #include "model/reuse.h"
 #include "op/loss.h"
@@ -73,7 +73,7 @@ static void score_rows(struct scorer *s, struct lane *l, const struct qv_pass *p
             l->row[j] = (int)(begin + i + j);
             l->target[j] = s->ids[first + i + j + 1];
         }
-        qv__llama_logits(p, l->row, n);
+        qv__decoder_logits(p, l->row, n);
         qv__logprob(s->logprob + first + i + 1, l->acts.logits, l->target, n, s->m->c.V);
     }
 }
@@ -92,7 +92,7 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t n)
         b.T += rows;
     }
     struct qv_pass p = {.m = s->m, .a = &l->acts, .b = &b, .update = &l->update};
-    qv__llama_forward(&p);
+    qv__decoder_forward(&p);
     for (size_t i = 0; i < n; i++) {
         size_t w = first + i, seen = w ? last_of(s, w - 1) - first_of(s, w) : 0;
         score_rows(s, l, &p, l->seq[i].begin, w, seen);

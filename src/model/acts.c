@@ -1,6 +1,7 @@
 /* acts.c - the memory of one pass, laid out in one place. */
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "base/carve.h"
+#include "model/family.h"
 #include "op/attention.h"
 
 #include <omp.h>
@@ -10,17 +11,24 @@ static void carve_layer(struct qv_layer_acts *y, qv_carve *c, const struct qv_co
                         size_t T)
 {
     y->x = qv__carve_f32(c, T, d->D);
-    y->inv1 = qv__carve_f32(c, T, 1);
+    y->stat1 = qv__carve_f32(c, T, 2);
     y->n1 = qv__carve_f32(c, T, d->D);
     y->q = qv__carve_f32(c, T, d->H * d->E);
     y->k = qv__carve_f32(c, T, d->Hk * d->E);
     y->v = qv__carve_f32(c, T, d->Hk * d->E);
+    if (d->has_qk_norm) {
+        y->q_raw = qv__carve_f32(c, T, d->H * d->E);
+        y->k_raw = qv__carve_f32(c, T, d->Hk * d->E);
+        y->q_stat = qv__carve_f32(c, T, d->H * 2);
+        y->k_stat = qv__carve_f32(c, T, d->Hk * 2);
+    }
     y->att = qv__carve_f32(c, T, d->H * d->E);
     y->lse = qv__carve_f32(c, T, d->H);
     y->mid = qv__carve_f32(c, T, d->D);
-    y->inv2 = qv__carve_f32(c, T, 1);
-    y->n2 = qv__carve_f32(c, T, d->D);
-    y->gate = qv__carve_f32(c, T, d->F);
+    y->stat2 = qv__carve_f32(c, T, 2);
+    y->n2 = d->block == QV_PARALLEL_SHARED ? y->n1 : qv__carve_f32(c, T, d->D);
+    if (d->is_gated)
+        y->gate = qv__carve_f32(c, T, d->F);
     y->up = qv__carve_f32(c, T, d->F);
     y->h = qv__carve_f32(c, T, d->F);
 }
@@ -31,11 +39,18 @@ static void carve_backward(struct qv_acts *a, qv_carve *c, const struct qv_confi
     size_t T = a->T_max;
     a->dx = qv__carve_f32(c, T, d->D);
     a->dn = qv__carve_f32(c, T, d->D);
+    if (d->block == QV_PARALLEL)
+        a->dn2 = qv__carve_f32(c, T, d->D);
     a->dq = qv__carve_f32(c, T, d->H * d->E);
     a->dk = qv__carve_f32(c, T, d->Hk * d->E);
     a->dv = qv__carve_f32(c, T, d->Hk * d->E);
+    if (d->has_qk_norm) {
+        a->dq_raw = qv__carve_f32(c, T, d->H * d->E);
+        a->dk_raw = qv__carve_f32(c, T, d->Hk * d->E);
+    }
     a->datt = qv__carve_f32(c, T, d->H * d->E);
-    a->dgate = qv__carve_f32(c, T, d->F);
+    if (d->is_gated)
+        a->dgate = qv__carve_f32(c, T, d->F);
     a->dup = qv__carve_f32(c, T, d->F);
     a->dh = qv__carve_f32(c, T, d->F);
     a->drop = qv__carve_f32(c, T, R_max + widest);
@@ -47,11 +62,12 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     const struct qv_config *d = &m->c;
     qv_carve c = {.base = base};
     size_t T = a->T_max;
-    size_t widest = qv__max(qv__max(d->D, d->F), d->H * d->E);
+    size_t qkv = (d->H + 2 * d->Hk) * d->E;
+    size_t widest = qv__max(qv__max(d->D, d->F), qkv);
     a->layer = qv__carve(&c, d->L, 1, 1, sizeof *a->layer);
     a->keys = qv__carve(&c, T, 1, 1, sizeof *a->keys);
     a->values = qv__carve(&c, T, 1, 1, sizeof *a->values);
-    struct qv_layer_acts one;
+    struct qv_layer_acts one = {0};
     for (size_t l = 0; l < d->L; l++) {
         if (trains || l == 0)
             carve_layer(&one, &c, d, T);
@@ -60,8 +76,10 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     }
     a->x = trains ? qv__carve_f32(&c, T, d->D) : one.x;
     a->proj = qv__carve_f32(&c, T, d->D);
+    if (d->family->names.map[QV_QKV])
+        a->qkv = qv__carve_f32(&c, T, qkv);
     a->rows = qv__carve_f32(&c, a->n_rows, d->D);
-    a->row_inv = qv__carve_f32(&c, a->n_rows, 1);
+    a->row_stat = qv__carve_f32(&c, a->n_rows, 2);
     a->row_normed = qv__carve_f32(&c, a->n_rows, d->D);
     a->logits = qv__carve_f32(&c, a->n_rows, d->V);
     a->scratch =

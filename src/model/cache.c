@@ -1,5 +1,5 @@
 /* cache.c - the keys and values of one sequence. */
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "base/carve.h"
 
 #include <stdlib.h>

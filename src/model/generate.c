@@ -72,8 +72,8 @@ static bool turn(struct generator *g)
         g->row[i] = (int)(g->seq[i].begin + g->seq[i].n) - 1;
     struct qv_pass p = {
         .m = g->m, .a = &g->acts, .b = &b, .update = g->update, .cache = cache};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, g->row, b.n_seq);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, g->row, b.n_seq);
     for (size_t i = 0; i < b.n_seq; i++)
         advance(g, &g->slot[g->seq[i].cache], g->acts.logits + i * g->m->c.V);
     return true;

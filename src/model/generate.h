@@ -4,7 +4,7 @@
 
 #include <quiver/session.h>
 
-#include "model/llama.h"
+#include "model/decoder.h"
 
 struct qv_request {
     const int *prompt; // [n_prompt] > 0

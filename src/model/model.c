@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "kern/kern.h"
+#include "model/family.h"
 #include "model/weights.h"
 #include "op/rope.h"
 
@@ -11,79 +12,135 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const map_name[QV_N_MAPS] = {
-    [QV_Q] = "self_attn.q_proj", [QV_K] = "self_attn.k_proj", [QV_V] = "self_attn.v_proj",
-    [QV_O] = "self_attn.o_proj", [QV_GATE] = "mlp.gate_proj", [QV_UP] = "mlp.up_proj",
-    [QV_DOWN] = "mlp.down_proj",
-};
-
-static void shape(struct qv_weight *w, size_t D_out, size_t D_in)
+static struct qv_affine affine(size_t D_out, size_t D_in, size_t D_bias)
 {
-    *w = (struct qv_weight){.D_out = D_out, .D_in = D_in};
+    return (struct qv_affine){.w = {.D_out = D_out, .D_in = D_in},
+                              .b = {.D_out = 1, .D_in = D_bias}};
+}
+
+static struct qv_affine norm(const struct qv_config *c, const char *name, size_t D)
+{
+    return name ? affine(1, D, c->is_layernorm ? D : 0) : affine(0, 0, 0);
+}
+
+static struct qv_affine map(const struct qv_config *c, enum qv_linear_map which)
+{
+    const size_t q = c->H * c->E, kv = c->Hk * c->E;
+    const size_t size[QV_N_MAPS][2] = {
+        [QV_QKV] = {q + 2 * kv, c->D}, [QV_Q] = {q, c->D},       [QV_K] = {kv, c->D},
+        [QV_V] = {kv, c->D},           [QV_O] = {c->D, q},       [QV_GATE] = {c->F, c->D},
+        [QV_UP] = {c->F, c->D},        [QV_DOWN] = {c->D, c->F},
+    };
+    if (!c->family->names.map[which])
+        return affine(0, 0, 0);
+    struct qv_affine a =
+        affine(size[which][0], size[which][1], c->has_bias[which] ? size[which][0] : 0);
+    a.w.is_turned = c->family->is_conv1d;
+    return a;
+}
+
+/* "model.layers.7." */
+static void layer_prefix(char *out, size_t room, const struct qv_names *names, size_t l)
+{
+    const char *number = strstr(names->layer, "%zu");
+    snprintf(out, room, "%.*s%zu%s", (int)(number - names->layer), names->layer, l,
+             number + strlen("%zu"));
 }
 
 /* Give every weight its dimensions and every site its name. */
 static void lay_out(qv_model *m)
 {
     const struct qv_config *c = &m->c;
-    size_t q = c->H * c->E, kv = c->Hk * c->E;
+    const struct qv_names *names = &c->family->names;
     m->layer = qv_new_n(&m->arena, struct qv_layer, c->L);
-    struct qv_site *site = qv_new_n(&m->arena, struct qv_site, c->L * QV_N_MAPS);
-    shape(&m->embed, c->V, c->D);
-    shape(&m->head, c->V, c->D);
-    shape(&m->norm, 1, c->D);
+    m->embed = (struct qv_weight){.D_out = c->V, .D_in = c->D};
+    if (c->is_learned)
+        m->positions = (struct qv_weight){.D_out = c->n_ctx, .D_in = c->D};
+    m->norm = norm(c, names->norm, c->D);
+    m->head = affine(c->V, c->D, c->has_head_bias ? c->V : 0);
+    for (size_t i = 0; i < QV_N_MAPS; i++)
+        m->slot[i] = names->map[i] ? m->n_maps++ : SIZE_MAX;
+    struct qv_site *site = qv_new_n(&m->arena, struct qv_site, c->L * m->n_maps);
     for (size_t l = 0; l < c->L; l++) {
         struct qv_layer *y = &m->layer[l];
-        shape(&y->norm1, 1, c->D);
-        shape(&y->norm2, 1, c->D);
-        shape(&y->map[QV_Q], q, c->D);
-        shape(&y->map[QV_K], kv, c->D);
-        shape(&y->map[QV_V], kv, c->D);
-        shape(&y->map[QV_O], c->D, q);
-        shape(&y->map[QV_GATE], c->F, c->D);
-        shape(&y->map[QV_UP], c->F, c->D);
-        shape(&y->map[QV_DOWN], c->D, c->F);
-        for (size_t i = 0; i < QV_N_MAPS; i++)
-            site[l * QV_N_MAPS + i] = (struct qv_site){
-                .path = qv__arena_fmt(&m->arena, "model.layers.%zu.%s", l, map_name[i]),
-                .layer = l,
-                .D_in = y->map[i].D_in,
-                .D_out = y->map[i].D_out,
-            };
+        char prefix[64];
+        layer_prefix(prefix, sizeof prefix, names, l);
+        y->norm1 = norm(c, names->norm1, c->D);
+        y->norm2 = norm(c, c->block == QV_PARALLEL_SHARED ? NULL : names->norm2, c->D);
+        y->q_norm = norm(c, c->has_qk_norm ? names->q_norm : NULL, c->E);
+        y->k_norm = norm(c, c->has_qk_norm ? names->k_norm : NULL, c->E);
+        for (enum qv_linear_map i = 0; i < QV_N_MAPS; i++) {
+            y->map[i] = map(c, i);
+            if (names->map[i])
+                site[l * m->n_maps + m->slot[i]] = (struct qv_site){
+                    .path = qv__arena_fmt(&m->arena, "%s%s", prefix, names->map[i]),
+                    .layer = l,
+                    .D_in = y->map[i].w.D_in,
+                    .D_out = y->map[i].w.D_out,
+                };
+        }
     }
-    m->sites = (struct qv_sites){site, c->L * QV_N_MAPS};
+    m->sites = (struct qv_sites){site, c->L * m->n_maps};
+}
+
+/* A walk over the weights. */
+struct walk {
+    qv_weight_fn fn;
+    void *arg;
+    qv_err *err;
+    qv_status result;
+};
+
+static void meet(struct walk *w, const char *layer, const char *name, const char *part,
+                 struct qv_weight *weight)
+{
+    char path[128];
+    if (!name || weight->D_in == 0 || w->result)
+        return;
+    snprintf(path, sizeof path, "%s%s.%s", layer, name, part);
+    w->result = w->fn(w->arg, path, weight, w->err);
+}
+
+static void meet_both(struct walk *w, const char *layer, const char *name,
+                      struct qv_affine *a)
+{
+    meet(w, layer, name, "weight", &a->w);
+    meet(w, layer, name, "bias", &a->b);
 }
 
 qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg, qv_err *err)
 {
-    char name[96];
-    qv_status result = fn(arg, "model.embed_tokens.weight", &m->embed, err);
-    for (size_t l = 0; !result && l < m->c.L; l++) {
+    const struct qv_names *names = &m->c.family->names;
+    struct walk w = {fn, arg, err, QV_OK};
+    meet(&w, "", names->embed, "weight", &m->embed);
+    meet(&w, "", names->positions, "weight", &m->positions);
+    for (size_t l = 0; !w.result && l < m->c.L; l++) {
         struct qv_layer *y = &m->layer[l];
-        snprintf(name, sizeof name, "model.layers.%zu.input_layernorm.weight", l);
-        result = fn(arg, name, &y->norm1, err);
-        for (size_t i = 0; !result && i < QV_N_MAPS; i++) {
-            snprintf(name, sizeof name, "model.layers.%zu.%s.weight", l, map_name[i]);
-            result = fn(arg, name, &y->map[i], err);
-        }
-        snprintf(name, sizeof name, "model.layers.%zu.post_attention_layernorm.weight", l);
-        if (!result)
-            result = fn(arg, name, &y->norm2, err);
+        char prefix[64];
+        layer_prefix(prefix, sizeof prefix, names, l);
+        meet_both(&w, prefix, names->norm1, &y->norm1);
+        for (size_t i = 0; i < QV_N_MAPS; i++)
+            meet_both(&w, prefix, names->map[i], &y->map[i]);
+        meet_both(&w, prefix, names->q_norm, &y->q_norm);
+        meet_both(&w, prefix, names->k_norm, &y->k_norm);
+        meet_both(&w, prefix, names->norm2, &y->norm2);
     }
-    if (!result)
-        result = fn(arg, "model.norm.weight", &m->norm, err);
-    if (!result && !m->c.is_tied)
-        result = fn(arg, "lm_head.weight", &m->head, err);
-    return result;
+    meet_both(&w, "", names->norm, &m->norm);
+    if (!m->c.is_tied)
+        meet(&w, "", names->head, "weight", &m->head.w);
+    meet(&w, "", names->head, "bias", &m->head.b);
+    return w.result;
 }
 
 static qv_status make_rope(qv_model *m, qv_err *err)
 {
-    m->rope = calloc(m->c.n_ctx * m->c.E, sizeof *m->rope);
+    const struct qv_config *c = &m->c;
+    if (c->is_learned)
+        return QV_OK;
+    m->rope = malloc(c->n_ctx * c->R * sizeof *m->rope);
     if (!m->rope)
-        return qv_fail(err, QV_ENOMEM, "no memory for the rotations of %zu positions",
-                       m->c.n_ctx);
-    qv__rope_table(m->rope, m->c.n_ctx, m->c.E, m->c.theta);
+        return qv_fail(err, QV_ENOMEM, "no memory for %zu rotary positions", c->n_ctx);
+    qv__rope_table(m->rope, c->n_ctx, c->R, c->theta, &c->scaling);
     return QV_OK;
 }
 
@@ -114,13 +171,14 @@ static qv_status identify(void *arg, const char *name, struct qv_weight *w, qv_e
 
 static qv_status set_identity(qv_model *m, qv_err *err)
 {
-    size_t n_weights = m->c.L * (QV_N_MAPS + 2) + 3;
+    size_t n_weights = qv__weights_at_most(m);
     struct identity id = {.room = n_weights * (160 + SAMPLE * 5) + 256};
     id.text = malloc(id.room);
     if (!id.text)
         return qv_fail(err, QV_ENOMEM, "no memory to identify %zu weights", n_weights);
-    id.n = (size_t)snprintf(id.text, id.room, "llama %zu %zu %zu %zu %.9g %.9g ", m->c.H,
-                            m->c.Hk, m->c.E, m->c.L, (double)m->c.theta, (double)m->c.eps);
+    id.n = (size_t)snprintf(id.text, id.room, "%s %zu %zu %zu %zu %.9g %.9g ",
+                            m->c.family->model_type, m->c.H, m->c.Hk, m->c.E, m->c.L,
+                            (double)m->c.theta, (double)m->c.eps);
     qv_status result = qv__model_each(m, identify, &id, err);
     qv__hash_bytes(m->identity, id.text, id.n);
     free(id.text);
@@ -182,15 +240,17 @@ static qv_status fill(void *arg, const char *name, struct qv_weight *w, qv_err *
 {
     (void)err;
     const struct filling *f = arg;
+    const struct qv_names *names = &f->m->c.family->names;
     float *at = f->m->own + f->m->n_own;
     size_t n = w->D_out * w->D_in;
     f->m->n_own += n;
     w->f32 = at;
-    bool is_residual = strstr(name, "o_proj") || strstr(name, "down_proj");
+    bool is_residual = strstr(name, names->map[QV_O]) || strstr(name, names->map[QV_DOWN]);
+    bool is_bias = strcmp(name + strlen(name) - strlen(".bias"), ".bias") == 0;
     float std = is_residual ? 0.02f / sqrtf(2 * (float)f->m->c.L) : 0.02f;
     uint64_t seed = qv__seed_named(f->seed, name);
     for (size_t i = 0; i < n; i++)
-        at[i] = w->D_out == 1 ? 1 : std * qv__normal(seed, i);
+        at[i] = is_bias ? 0 : w->D_out == 1 ? 1 : std * qv__normal(seed, i);
     return QV_OK;
 }
 
@@ -202,13 +262,18 @@ qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed
     if (!m)
         return qv_fail(err, QV_ENOMEM, "no memory for a model");
     m->c = *c;
+    if (!c->family) {
+        m->c.family = qv__family("llama");
+        m->c.is_gated = true;
+        m->c.R = c->E;
+    }
     m->is_trainable = true;
     lay_out(m);
     qv_status result = qv__weights_own(m, err);
     if (!result)
         result = qv__model_each(m, fill, &(struct filling){m, seed}, err);
     if (c->is_tied)
-        m->head = m->embed;
+        m->head.w = m->embed;
     if (!result)
         result = make_rope(m, err);
     if (!result)
@@ -258,12 +323,19 @@ size_t qv_model_layers(const qv_model *m)
     return m->c.L;
 }
 
+static qv_status count(void *arg, const char *name, struct qv_weight *w, qv_err *err)
+{
+    (void)name, (void)err;
+    *(size_t *)arg += w->D_out * w->D_in;
+    return QV_OK;
+}
+
 size_t qv_model_parameters(const qv_model *m)
 {
-    size_t n = (m->c.is_tied ? 1 : 2) * m->c.V * m->c.D + m->c.D;
-    for (size_t i = 0; i < QV_N_MAPS; i++)
-        n += m->c.L * m->layer[0].map[i].D_out * m->layer[0].map[i].D_in;
-    return n + 2 * m->c.L * m->c.D;
+    size_t n = 0;
+    qv_status result = qv__model_each((qv_model *)(uintptr_t)m, count, &n, NULL);
+    qv_check(!result);
+    return n;
 }
 
 const char *qv_model_identity(const qv_model *m)

@@ -18,23 +18,29 @@
 #include "model/config.h"
 #include "op/linear.h"
 
-/* The linear maps of a layer, in the order the forward pass meets them; also
- * the order of sites within a layer. */
-enum qv_linear_map { QV_Q, QV_K, QV_V, QV_O, QV_GATE, QV_UP, QV_DOWN, QV_N_MAPS };
+/* A linear map or a norm: its weight, and its bias [1, D_out] (D_in 0: none). Norms are
+ * [1, D]. Vectors are always f32. */
+struct qv_affine {
+    struct qv_weight w, b;
+};
 
 struct qv_layer {
-    struct qv_weight norm1, norm2; // [1, D], always f32
-    struct qv_weight map[QV_N_MAPS];
+    struct qv_affine norm1, norm2, q_norm, k_norm; // D_in 0: the family has none
+    struct qv_affine map[QV_N_MAPS];               // likewise
 };
 
 struct qv_model {
     struct qv_config c;
-    struct qv_weight embed, head; // [V, D]; head is embed when tied
-    struct qv_weight norm;        // [1, D]
-    struct qv_layer *layer;       // [L]
-    struct qv_sites sites;        // [L * QV_N_MAPS]
-    float *rope;                  // [n_ctx, E/2, 2]
-    float *own;                   // [n_own] weights widened, made or trained here
+    struct qv_weight embed;     // [V, D]
+    struct qv_weight positions; // [n_ctx, D], or D_in 0
+    struct qv_affine norm;      // [1, D]
+    struct qv_affine head;      // [V, D]; its weight is embed when tied
+    struct qv_layer *layer;     // [L]
+    struct qv_sites sites;      // [L * n_maps]
+    size_t n_maps;              // of a layer
+    size_t slot[QV_N_MAPS];     // site l * n_maps + slot[map]; SIZE_MAX: no such map
+    float *rope;                // [n_ctx, R/2, 2], or NULL
+    float *own;                 // [n_own] weights widened, made or trained here
     size_t n_own;
     bool is_trainable;       // own holds every weight
     bool wants_bf16;         // products in bf16
@@ -47,12 +53,13 @@ struct qv_model {
 };
 
 /* A new model with random weights (normal, 0.02; projections into the residual
- * stream 0.02 / sqrt(2 L)), trainable. The caller owns *out. */
+ * stream 0.02 / sqrt(2 L)), biases 0, trainable. A config without a family is a plain
+ * Llama of those sizes. The caller owns *out. */
 qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed,
                         qv_err *err) QV_MUST_CHECK;
 
-/* Call fn for every weight, by its Hugging Face name, in a fixed order. A tied
- * head is not met. */
+/* Call fn for every weight and bias there is, by its Hugging Face name, in a fixed order.
+ * A tied head is not met. */
 typedef qv_status (*qv_weight_fn)(void *arg, const char *name, struct qv_weight *w,
                                   qv_err *err);
 qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg,

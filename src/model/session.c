@@ -2,7 +2,7 @@
 #include <quiver/session.h>
 
 #include "base/base.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "model/reuse.h"
 
 #include <stdlib.h>
@@ -75,10 +75,10 @@ static void run(qv_session *s, size_t past, size_t n)
                         .b = &b,
                         .update = s->update.bank ? &s->update : NULL,
                         .cache = &cache};
-    qv__llama_forward(&p);
+    qv__decoder_forward(&p);
     if (past + n == s->n) {
         int last = (int)n - 1;
-        qv__llama_logits(&p, &last, 1);
+        qv__decoder_logits(&p, &last, 1);
         s->has_logits = true;
     }
 }

@@ -10,6 +10,9 @@
  * a missing tensor is named. */
 qv_status qv__weights_map(qv_model *m, qv_err *err) QV_MUST_CHECK;
 
+/* No model has more weights and biases than this. */
+size_t qv__weights_at_most(const qv_model *m);
+
 /* Allocate m->own for every weight, leaving m->n_own 0 for the caller to fill. */
 qv_status qv__weights_own(qv_model *m, qv_err *err) QV_MUST_CHECK;
 

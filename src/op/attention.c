@@ -2,7 +2,7 @@
  * time, so that memory grows with the length and not with its square.
  *
  * Backward, with P the probabilities, dP = dout V', and D_t = sum_e dout_t out_t:
- *     dV += P' dout,  dS = P * (dP - D) / sqrt(E),  dQ += dS K,  dK += dS' Q.
+ *     dV += P' dout,  dS = P * (dP - D) scale,  dQ += dS K,  dK += dS' Q.
  * One thread owns a (sequence, key/value head), so dK and dV have one writer.
  */
 #include "op/attention.h"
@@ -19,52 +19,79 @@ size_t qv__attention_scratch(size_t n_max)
     return 2 * BLOCK * ((n_max + 15) & ~(size_t)15);
 }
 
-/* A query alone (decoding): two passes over the cache, no matrices. */
+static float scale_of(struct qv_heads d)
+{
+    return d.scale > 0 ? d.scale : 1 / sqrtf((float)d.E);
+}
+
+/* The first position that the query at position `at` sees. */
+static size_t first_seen(struct qv_heads d, size_t at)
+{
+    return d.window && at + 1 > d.window ? at + 1 - d.window : 0;
+}
+
+/* A query alone (decoding): two passes over the n keys it sees, no matrices. */
 static void one_query(float *out, float *lse, const float *q, const float *k,
-                      const float *v, size_t n, size_t stride, size_t E, float *p)
+                      const float *v, size_t n, struct qv_heads d, float *p)
 {
     const struct qv_kern *kern = qv__kern();
-    const float scale = 1 / sqrtf((float)E);
+    const float scale = scale_of(d);
+    const size_t stride = d.Hk * d.E;
     for (size_t j = 0; j < n; j++)
-        p[j] = kern->dot(q, k + j * stride, E);
+        p[j] = kern->dot(q, k + j * stride, d.E);
     float shift = scale * kern->max(p, n);
     float sum = kern->exp_sum(p, scale, shift, n);
-    for (size_t e = 0; e < E; e++)
+    for (size_t e = 0; e < d.E; e++)
         out[e] = 0;
     for (size_t j = 0; j < n; j++)
-        kern->axpy(out, p[j] / sum, v + j * stride, E);
+        kern->axpy(out, p[j] / sum, v + j * stride, d.E);
     if (lse)
         *lse = shift + logf(sum);
 }
 
-/* Queries first .. first + nb - 1 of a sequence whose query 0 is position n_past. */
+/* Queries first .. first + nb - 1 of a sequence, the first of them at position
+ * `at`, and the n_keys positions from `from` on that one or another of them sees. */
 struct block {
-    size_t first, nb, n_keys; // n_keys = positions the last of them sees
-    size_t n_past;
+    size_t first, nb, at, from, n_keys;
 };
 
-static struct block block_of(const struct qv_seq *s, size_t i)
+static struct block block_of(const struct qv_seq *s, size_t i, struct qv_heads d)
 {
-    size_t first = i * BLOCK, nb = qv__min(BLOCK, s->n - first);
-    return (struct block){first, nb, s->n_past + first + nb, s->n_past};
+    size_t first = i * BLOCK, nb = qv__min(BLOCK, s->n - first), at = s->n_past + first;
+    size_t from = first_seen(d, at);
+    return (struct block){first, nb, at, from, at + nb - from};
+}
+
+/* Row i of a block sees keys lo .. hi - 1, counted from b.from. */
+static void seen_by(size_t *lo, size_t *hi, struct block b, size_t i, struct qv_heads d)
+{
+    *lo = first_seen(d, b.at + i) - b.from;
+    *hi = b.at + i + 1 - b.from;
+}
+
+static void clear(float *x, size_t from, size_t to)
+{
+    for (size_t j = from; j < to; j++)
+        x[j] = 0;
 }
 
 static void many_queries(float *out, float *lse, const float *q, const float *k,
                          const float *v, struct block b, struct qv_heads d, float *S)
 {
     const struct qv_kern *kern = qv__kern();
-    const float scale = 1 / sqrtf((float)d.E);
+    const float scale = scale_of(d);
     const size_t qs = d.H * d.E, ks = d.Hk * d.E;
     qv__sgemm(false, true, b.nb, b.n_keys, d.E, 1, q, qs, k, ks, 0, S, b.n_keys);
     for (size_t i = 0; i < b.nb; i++) {
         float *s = S + i * b.n_keys;
-        size_t seen = b.n_past + b.first + i + 1;
-        float shift = scale * kern->max(s, seen);
-        float sum = kern->exp_sum(s, scale, shift, seen), inv = 1 / sum;
-        for (size_t j = 0; j < seen; j++)
+        size_t lo, hi;
+        seen_by(&lo, &hi, b, i, d);
+        float shift = scale * kern->max(s + lo, hi - lo);
+        float sum = kern->exp_sum(s + lo, scale, shift, hi - lo), inv = 1 / sum;
+        for (size_t j = lo; j < hi; j++)
             s[j] *= inv;
-        for (size_t j = seen; j < b.n_keys; j++)
-            s[j] = 0;
+        clear(s, 0, lo);
+        clear(s, hi, b.n_keys);
         if (lse)
             lse[i * d.H] = shift + logf(sum);
     }
@@ -83,28 +110,28 @@ void qv__attention(float *out, float *lse, const float *q, const float *const *k
             float *S = scratch + (size_t)omp_get_thread_num() * room;
             const float *kh = k[i] + h / group * d.E, *vh = v[i] + h / group * d.E;
             for (size_t j = 0; j * BLOCK < s->n; j++) {
-                struct block blk = block_of(s, j);
-                size_t at = ((s->begin + blk.first) * d.H + h);
-                float *l = lse ? lse + at : NULL;
+                struct block blk = block_of(s, j, d);
+                size_t at = (s->begin + blk.first) * d.H + h, skip = blk.from * d.Hk * d.E;
+                float *l = lse ? lse + at : NULL, *o = out + at * d.E;
                 if (blk.nb == 1)
-                    one_query(out + at * d.E, l, q + at * d.E, kh, vh, blk.n_keys,
-                              d.Hk * d.E, d.E, S);
+                    one_query(o, l, q + at * d.E, kh + skip, vh + skip, blk.n_keys, d, S);
                 else
-                    many_queries(out + at * d.E, l, q + at * d.E, kh, vh, blk, d, S);
+                    many_queries(o, l, q + at * d.E, kh + skip, vh + skip, blk, d, S);
             }
         }
 }
 
-/* P and then dS of one block, from scores S and the block's log-sum-exp. */
-static void probabilities(float *P, const float *lse, struct block b, size_t H, float scale)
+/* P of one block, from scores and the block's log-sum-exp. */
+static void probabilities(float *P, const float *lse, struct block b, struct qv_heads d)
 {
     const struct qv_kern *kern = qv__kern();
     for (size_t i = 0; i < b.nb; i++) {
         float *p = P + i * b.n_keys;
-        size_t seen = b.first + i + 1;
-        kern->exp_sum(p, scale, lse[i * H], seen);
-        for (size_t j = seen; j < b.n_keys; j++)
-            p[j] = 0;
+        size_t lo, hi;
+        seen_by(&lo, &hi, b, i, d);
+        kern->exp_sum(p + lo, scale_of(d), lse[i * d.H], hi - lo);
+        clear(p, 0, lo);
+        clear(p, hi, b.n_keys);
     }
 }
 
@@ -113,13 +140,13 @@ static void back_block(const struct qv_attention_back *g, size_t at, size_t kat,
 {
     const struct qv_kern *kern = qv__kern();
     const size_t E = d.E, qs = d.H * E, ks = d.Hk * E;
-    const float scale = 1 / sqrtf((float)E);
+    const float scale = scale_of(d);
     const float *q = g->q + at * E, *dout = g->dout + at * E, *out = g->out + at * E;
     const float *k = g->k + kat, *v = g->v + kat;
     float *dP = P + BLOCK * b.n_keys;
 
     qv__sgemm(false, true, b.nb, b.n_keys, E, 1, q, qs, k, ks, 0, P, b.n_keys);
-    probabilities(P, g->lse + at, b, d.H, scale);
+    probabilities(P, g->lse + at, b, d);
     qv__sgemm(true, false, b.n_keys, E, b.nb, 1, P, b.n_keys, dout, qs, 1, g->dv + kat, ks);
     qv__sgemm(false, true, b.nb, b.n_keys, E, 1, dout, qs, v, ks, 0, dP, b.n_keys);
     for (size_t i = 0; i < b.nb; i++) {
@@ -146,8 +173,9 @@ void qv__attention_back(const struct qv_attention_back *g, const struct qv_batch
             size_t kat = (s->begin * d.Hk + hk) * d.E;
             for (size_t h = hk * group; h < (hk + 1) * group; h++)
                 for (size_t j = 0; j * BLOCK < s->n; j++) {
-                    struct block blk = block_of(s, j);
-                    back_block(g, (s->begin + blk.first) * d.H + h, kat, blk, d, P);
+                    struct block blk = block_of(s, j, d);
+                    back_block(g, (s->begin + blk.first) * d.H + h,
+                               kat + blk.from * d.Hk * d.E, blk, d, P);
                 }
         }
 }

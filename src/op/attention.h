@@ -2,7 +2,8 @@
  * grouped keys and values: H query heads share Hk key/value heads.
  *
  * For query row t of head h, with its sequence's keys k_j and values v_j up to
- * its own position: p_j = softmax_j(q.k_j / sqrt(E)), out = sum_j p_j v_j.
+ * its own position, or the last `window` of them: p_j = softmax_j(scale q.k_j),
+ * out = sum_j p_j v_j.
  */
 #ifndef QV_OP_ATTENTION_H
 #define QV_OP_ATTENTION_H
@@ -12,6 +13,8 @@
 
 struct qv_heads {
     size_t H, Hk, E;
+    float scale;   // of the scores; 0: 1 / sqrt(E)
+    size_t window; // positions a query sees, itself included; 0: all before it
 };
 
 /* Scratch floats that a thread needs for sequences of up to n_max positions. */

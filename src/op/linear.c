@@ -58,3 +58,22 @@ void qv__linear_back_weight(float *dw, const float *dy, const float *x, size_t D
 {
     qv__sgemm(true, false, D_out, D_in, T, 1, dy, D_out, x, D_in, 1, dw, D_in);
 }
+
+void qv__bias(float *y, const float *b, size_t T, size_t D)
+{
+#pragma omp parallel for schedule(static) if (T > 16)
+    for (size_t t = 0; t < T; t++)
+        for (size_t i = 0; i < D; i++)
+            y[t * D + i] += b[i];
+}
+
+/* Threads split the columns, so that each sum has one writer. */
+void qv__bias_back(float *db, const float *dy, size_t T, size_t D)
+{
+    const size_t step = 64;
+#pragma omp parallel for schedule(static)
+    for (size_t from = 0; from < D; from += step)
+        for (size_t t = 0; t < T; t++)
+            for (size_t i = from; i < qv__min(from + step, D); i++)
+                db[i] += dy[t * D + i];
+}

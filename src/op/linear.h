@@ -15,6 +15,7 @@ struct qv_weight {
     const float *f32;     // [D_out, D_in], or NULL
     const uint16_t *bf16; // the same as bfloat16, or NULL; at least one is set
     size_t D_out, D_in;
+    bool is_turned; // the file has it as [D_in, D_out]; here it never is
 };
 
 /* Below this many rows, weights are read where they lie. */
@@ -33,5 +34,9 @@ void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size
 /* dW [D_out, D_in] += dy' x, for the one mode that trains the base. */
 void qv__linear_back_weight(float *dw, const float *dy, const float *x, size_t D_out,
                             size_t D_in, size_t T);
+
+/* y [T, D] += b [D] in every row; and db [D] += the sum of dy's rows. */
+void qv__bias(float *y, const float *b, size_t T, size_t D);
+void qv__bias_back(float *db, const float *dy, size_t T, size_t D);
 
 #endif

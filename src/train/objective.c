@@ -202,11 +202,11 @@ static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *up
                         .b = &b,
                         .update = update,
                         .train = o->n ? &l->train : NULL};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, l->row, n_rows);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, l->row, n_rows);
     if (backward) {
         qv__cross_entropy(l->logprob, l->acts.logits, l->target, l->weight, n_rows, V);
-        qv__llama_backward(&p, l->row, n_rows);
+        qv__decoder_backward(&p, l->row, n_rows);
     } else {
         qv__logprob(l->logprob, l->acts.logits, l->target, n_rows, V);
     }

@@ -16,7 +16,7 @@
 #include "base/base.h"
 #include "data/dataset.h"
 #include "lora/expert.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 
 /* What the loss is a function of. */
 struct qv_objective_of {

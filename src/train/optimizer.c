@@ -19,7 +19,9 @@ qv_status qv__optimizer_init(struct qv_optimizer *o, const qv_model *m, bool muo
         return qv_fail(err, QV_ENOMEM, "no memory for a list of matrices");
     for (size_t l = 0; l < m->c.L; l++)
         for (size_t i = 0; i < QV_N_MAPS; i++) { // in the order of m->own
-            const struct qv_weight *w = &m->layer[l].map[i];
+            const struct qv_weight *w = &m->layer[l].map[i].w;
+            if (w->D_in == 0)
+                continue;
             size_t at = (size_t)(w->f32 - m->own);
             o->matrix[o->n_matrices++] = (struct qv_matrix){at, w->D_out, w->D_in};
             o->scratch = qv__max(o->scratch, qv__muon_scratch(w->D_out, w->D_in));

@@ -50,9 +50,9 @@ float *golden_tensor(size_t *n, const char *path, const char *name)
     return x;
 }
 
-void golden_batch(struct golden_batch *b)
+void golden_batch(struct golden_batch *b, const char *path)
 {
-    json_t *all = read("tests/golden/train/batch.json"), *one;
+    json_t *all = read(path), *one;
     size_t i, at = 0;
     assert_int_equal(json_array_size(all), QV_COUNT(b->s));
     json_array_foreach(all, i, one)

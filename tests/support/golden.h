@@ -13,12 +13,14 @@ size_t golden_ids(int *ids, size_t room, const char *path, const char *key);
  * Ended with free(). */
 float *golden_tensor(size_t *n, const char *path, const char *name);
 
-/* tests/golden/train/batch.json. */
+#define GOLDEN_BATCH "tests/golden/train/batch.json"
+
+/* The three examples of a batch.json. */
 struct golden_batch {
     int ids[64];
     struct qv_sequence s[3];
     const struct qv_sequence *list[3]; // pointers to s
 };
-void golden_batch(struct golden_batch *b);
+void golden_batch(struct golden_batch *b, const char *path);
 
 #endif

@@ -2,7 +2,7 @@
 #include "support/tiny.h"
 
 #include "base/file.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "support/scratch.h"
 
 #include <stdio.h>
@@ -92,19 +92,20 @@ float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t 
 {
     struct qv_acts acts;
     qv_err err;
-    int pos[128], row[128];
-    assert_in_range(n, 1, 128);
+    int *row = malloc(n * sizeof *row);
+    assert_non_null(row);
     for (size_t i = 0; i < n; i++)
-        pos[i] = row[i] = (int)i;
+        row[i] = (int)i;
     assert_works(qv__acts_init(&acts, m, n, n, n, false, 0, &err), &err);
     struct qv_seq seq = {.begin = 0, .n = n};
-    struct qv_batch b = {.T = n, .token = ids, .pos = pos, .seq = &seq, .n_seq = 1};
+    struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, n);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, row, n);
     float *logits = malloc(n * m->c.V * sizeof *logits);
     assert_non_null(logits);
     memcpy(logits, acts.logits, n * m->c.V * sizeof *logits);
     qv__acts_end(&acts);
+    free(row);
     return logits;
 }

@@ -58,23 +58,25 @@ static void forward(void *arg)
                   x->n_max);
 }
 
-/* out and log-sum-exp of one query that sees n keys, in double. */
+/* out and log-sum-exp of one query that sees keys from .. n - 1, in double. */
 static double one_by_definition(float *out, const float *q, const float *k, const float *v,
-                                size_t n, size_t stride, size_t E)
+                                size_t from, size_t n, struct qv_heads d)
 {
+    const size_t stride = d.Hk * d.E, E = d.E;
+    const double scale = d.scale > 0 ? (double)d.scale : 1 / sqrt((double)E);
     double *p = calloc(n, sizeof *p), sum = 0, max = -INFINITY;
     assert_non_null(p);
-    for (size_t j = 0; j < n; j++) {
+    for (size_t j = from; j < n; j++) {
         for (size_t e = 0; e < E; e++)
             p[j] += (double)q[e] * (double)k[j * stride + e];
-        p[j] /= sqrt((double)E);
+        p[j] *= scale;
         max = fmax(max, p[j]);
     }
-    for (size_t j = 0; j < n; j++)
+    for (size_t j = from; j < n; j++)
         sum += exp(p[j] - max);
     for (size_t e = 0; e < E; e++) {
         double o = 0;
-        for (size_t j = 0; j < n; j++)
+        for (size_t j = from; j < n; j++)
             o += exp(p[j] - max) / sum * (double)v[j * stride + e];
         out[e] = (float)o;
     }
@@ -91,9 +93,10 @@ static void check_against_definition(const struct bench *x)
         for (size_t t = 0; t < x->seq[i].n; t++)
             for (size_t h = 0; h < d.H; h++) {
                 size_t at = (x->seq[i].begin + t) * d.H + h, kv = h / (d.H / d.Hk) * d.E;
+                size_t n = x->seq[i].n_past + t + 1;
+                size_t from = d.window && n > d.window ? n - d.window : 0;
                 lse = (float)one_by_definition(want, x->q + at * d.E, x->keys[i] + kv,
-                                               x->values[i] + kv, x->seq[i].n_past + t + 1,
-                                               d.Hk * d.E, d.E);
+                                               x->values[i] + kv, from, n, d);
                 assert_close(x->out + at * d.E, want, d.E, 3e-6, 0);
                 assert_close(x->lse + at, &lse, 1, 3e-6, 3e-6);
             }
@@ -104,7 +107,10 @@ static const size_t lengths[] = {3, 1, 65, 64, 63, 130, 2};
 static void the_output_is_the_definitions(void **state)
 {
     (void)state;
-    static const struct qv_heads all[] = {{4, 2, 6}, {3, 1, 10}, {2, 2, 16}, {1, 1, 2}};
+    static const struct qv_heads all[] = {
+        {4, 2, 6, 0, 0},     {3, 1, 10, 0, 0}, {2, 2, 16, 0, 0},
+        {1, 1, 2, 0, 0},     {4, 2, 6, 1, 0},  {3, 1, 10, 0, 1},
+        {2, 2, 16, 0.5f, 3}, {2, 1, 4, 0, 64}, {1, 1, 6, 0, 100}};
     for (size_t i = 0; i < QV_COUNT(all); i++) {
         struct bench x;
         set_up(&x, all[i], lengths, QV_COUNT(lengths));
@@ -116,11 +122,10 @@ static void the_output_is_the_definitions(void **state)
 
 /* A past of p positions: queries begin at position p of their sequence, whose keys
  * lie in a cache of their own. */
-static void queries_after_a_past_see_it_whole(void **state)
+static void check_after_a_past(size_t window)
 {
-    (void)state;
     static const size_t n[] = {1, 1, 7, 65}, past[] = {0, 70, 5, 64};
-    const struct qv_heads d = {4, 2, 6};
+    const struct qv_heads d = {4, 2, 6, 0, window};
     struct bench x;
     float *k[4], *v[4];
     set_up(&x, d, n, 4);
@@ -139,11 +144,24 @@ static void queries_after_a_past_see_it_whole(void **state)
     tear_down(&x);
 }
 
+static void queries_after_a_past_see_it_whole(void **state)
+{
+    (void)state;
+    check_after_a_past(0);
+}
+
+static void queries_with_a_window_see_the_last_of_their_past(void **state)
+{
+    (void)state;
+    check_after_a_past(3);
+    check_after_a_past(66);
+}
+
 static void a_log_sum_exp_nobody_wants_is_not_written(void **state)
 {
     (void)state;
     struct bench x;
-    set_up(&x, (struct qv_heads){2, 1, 4}, lengths, 3);
+    set_up(&x, (struct qv_heads){2, 1, 4, 0, 0}, lengths, 3);
     forward(&x);
     float *with = x.out, *lse = x.lse;
     x.out = normals(x.n_q, 7);
@@ -182,10 +200,12 @@ static void check_gradients(struct qv_heads d, const size_t *n, size_t n_seq)
 static void the_gradients_equal_differences(void **state)
 {
     (void)state;
-    check_gradients((struct qv_heads){4, 2, 4}, (const size_t[]){1, 5, 1, 12}, 4);
-    check_gradients((struct qv_heads){3, 1, 6}, (const size_t[]){9, 2}, 2);
-    check_gradients((struct qv_heads){2, 1, 2}, (const size_t[]){3, 67}, 2);
-    check_gradients((struct qv_heads){1, 1, 2}, (const size_t[]){65}, 1);
+    check_gradients((struct qv_heads){4, 2, 4, 0, 0}, (const size_t[]){1, 5, 1, 12}, 4);
+    check_gradients((struct qv_heads){3, 1, 6, 0, 0}, (const size_t[]){9, 2}, 2);
+    check_gradients((struct qv_heads){2, 1, 2, 0, 0}, (const size_t[]){3, 67}, 2);
+    check_gradients((struct qv_heads){1, 1, 2, 0, 0}, (const size_t[]){65}, 1);
+    check_gradients((struct qv_heads){2, 1, 4, 0.7f, 3}, (const size_t[]){9, 2}, 2);
+    check_gradients((struct qv_heads){1, 1, 2, 0, 5}, (const size_t[]){67}, 1);
 }
 
 /* Outputs and gradients of a batch; the second sequence's inputs are turned over. */
@@ -214,7 +234,7 @@ static void pass_of(struct bench *x, float *dq, float *dk, float *dv, bool chang
 static void a_change_in_one_sequence_leaves_the_others_bits_alone(void **state)
 {
     (void)state;
-    const struct qv_heads d = {4, 2, 6};
+    const struct qv_heads d = {4, 2, 6, 0, 0};
     static const size_t n[] = {66, 70, 1, 20};
     struct bench a, b;
     float *g[2][3];
@@ -242,7 +262,7 @@ static void a_change_in_one_sequence_leaves_the_others_bits_alone(void **state)
 static void the_future_of_a_sequence_does_not_change_its_past(void **state)
 {
     (void)state;
-    const struct qv_heads d = {2, 1, 4};
+    const struct qv_heads d = {2, 1, 4, 0, 0};
     static const size_t n[] = {100};
     struct bench x;
     set_up(&x, d, n, 1);
@@ -263,8 +283,8 @@ static void one_thread_and_two_give_the_same_bits(void **state)
     struct bench a, b;
     float *g[2][3];
     int threads = omp_get_max_threads();
-    set_up(&a, (struct qv_heads){4, 2, 6}, lengths, QV_COUNT(lengths));
-    set_up(&b, (struct qv_heads){4, 2, 6}, lengths, QV_COUNT(lengths));
+    set_up(&a, (struct qv_heads){4, 2, 6, 0, 0}, lengths, QV_COUNT(lengths));
+    set_up(&b, (struct qv_heads){4, 2, 6, 0, 0}, lengths, QV_COUNT(lengths));
     for (size_t i = 0; i < 6; i++)
         g[i / 3][i % 3] = normals(a.n_q, 1);
     omp_set_num_threads(1);
@@ -286,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_output_is_the_definitions),
         cmocka_unit_test(queries_after_a_past_see_it_whole),
+        cmocka_unit_test(queries_with_a_window_see_the_last_of_their_past),
         cmocka_unit_test(a_log_sum_exp_nobody_wants_is_not_written),
         cmocka_unit_test(the_gradients_equal_differences),
         cmocka_unit_test(a_change_in_one_sequence_leaves_the_others_bits_alone),

@@ -2,8 +2,9 @@
  * the tiny models of tests/golden/llama (see tests/golden/README.md). */
 #include "base/json.h"
 #include "format/safetensors.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "op/loss.h"
+#include "support/golden.h"
 #include "support/near.h"
 #include "train/objective.h"
 
@@ -13,16 +14,8 @@
 
 #define LLAMA "tests/golden/llama/"
 
-static const char *const cases[] = {"mha_tied", "gqa_untied", "odd",
-                                    "bf16",     "headdim",    "sharded"};
-
-static size_t read_ids(int *ids, const json_t *list)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(list, i, v) ids[i] = (int)json_integer_value(v);
-    return json_array_size(list);
-}
+static const char *const cases[] = {"mha_tied", "gqa_untied", "odd",        "bf16",
+                                    "headdim",  "sharded",    "rope_scaled"};
 
 /* Logits of every row of two sequences in one batch without padding. */
 static void two_sequences(const char *name, qv_compute compute, double within)
@@ -34,15 +27,10 @@ static void two_sequences(const char *name, qv_compute compute, double within)
     if (qv_model_open(&m, path, &(qv_model_opts){.compute = compute}, &err))
         fail_msg("%s", err.msg);
 
-    json_t *expect;
-    struct qv_st st;
-    snprintf(path, sizeof path, LLAMA "%s/expect.json", name);
-    assert_int_equal(qv__json_read(&expect, path, 1 << 20, &err), QV_OK);
-    snprintf(path, sizeof path, LLAMA "%s/expect.safetensors", name);
-    assert_int_equal(qv__st_open(&st, path, &err), QV_OK);
     int ids[64], pos[64], row[64];
-    size_t na = read_ids(ids, json_object_get(expect, "ids_a"));
-    size_t nb = read_ids(ids + na, json_object_get(expect, "ids_b"));
+    snprintf(path, sizeof path, LLAMA "%s/expect.json", name);
+    size_t na = golden_ids(ids, 64, path, "ids_a");
+    size_t nb = golden_ids(ids + na, 64 - na, path, "ids_b");
     for (size_t i = 0; i < na + nb; i++) {
         pos[i] = (int)(i < na ? i : i - na);
         row[i] = (int)i;
@@ -54,18 +42,16 @@ static void two_sequences(const char *name, qv_compute compute, double within)
     struct qv_batch batch = {
         .T = na + nb, .token = ids, .pos = pos, .seq = seq, .n_seq = 2};
     struct qv_pass p = {.m = m, .a = &acts, .b = &batch};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, na + nb);
+    qv__decoder_forward(&p);
+    qv__decoder_logits(&p, row, na + nb);
     size_t V = m->c.V;
-    float *want = malloc((na + nb) * V * sizeof *want);
-    qv__st_f32(want, qv__st_find(&st, "logits_a"), 0, na * V);
-    qv__st_f32(want + na * V, qv__st_find(&st, "logits_b"), 0, nb * V);
-    assert_close_to_scale(acts.logits, want, (na + nb) * V, within);
-
-    free(want);
+    snprintf(path, sizeof path, LLAMA "%s/expect.safetensors", name);
+    float *a = golden_tensor(NULL, path, "logits_a");
+    float *b = golden_tensor(NULL, path, "logits_b");
+    assert_close_to_scale(acts.logits, a, na * V, within);
+    assert_close_to_scale(acts.logits + na * V, b, nb * V, within);
+    free(a), free(b);
     qv__acts_end(&acts);
-    qv__st_close(&st);
-    json_decref(expect);
     qv_model_close(m);
 }
 
@@ -80,28 +66,6 @@ static void logits_equal_those_of_transformers_in_bf16(void **state)
 {
     (void)state;
     two_sequences("bf16", QV_COMPUTE_BF16, 2e-2);
-}
-
-/* Sequences of batch.json, ids and the length of the prompt. */
-static size_t read_batch(struct qv_sequence *s, int *ids)
-{
-    json_t *batch, *one;
-    qv_err err = {0};
-    size_t i, at = 0;
-    assert_int_equal(qv__json_read(&batch, "tests/golden/train/batch.json", 1 << 20, &err),
-                     QV_OK);
-    json_array_foreach(batch, i, one)
-    {
-        size_t n = read_ids(ids + at, json_object_get(one, "ids"));
-        s[i] = (struct qv_sequence){
-            .ids = ids + at,
-            .n = n,
-            .n_prompt = (size_t)json_integer_value(json_object_get(one, "prompt"))};
-        at += n;
-    }
-    size_t n = json_array_size(batch);
-    json_decref(batch);
-    return n;
 }
 
 struct comparison {
@@ -133,18 +97,13 @@ static void full_gradients(const char *name)
     snprintf(path, sizeof path, LLAMA "%s", name);
     assert_int_equal(qv_model_open(&m, path, &(qv_model_opts){.trainable = true}, &err),
                      QV_OK);
-    int ids[64];
-    struct qv_sequence s[8];
-    const struct qv_sequence *list[8];
-    size_t n = read_batch(s, ids);
-    for (size_t i = 0; i < n; i++)
-        list[i] = &s[i];
-
+    struct golden_batch b;
+    golden_batch(&b, GOLDEN_BATCH);
     struct qv_objective o;
     const struct qv_objective_of of = {.m = m, .full = true};
     assert_int_equal(qv__objective_init(&o, &of, 16, 16, 2, &err), QV_OK);
     double exact;
-    assert_int_equal(qv__loss_gradient(&exact, &o, list, n, (struct qv_dropout){0}, &err),
+    assert_int_equal(qv__loss_gradient(&exact, &o, b.list, 3, (struct qv_dropout){0}, &err),
                      QV_OK);
     float loss = (float)exact;
 

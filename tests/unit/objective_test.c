@@ -208,7 +208,7 @@ static void check_peft_gradients(const char *name)
 {
     char path[128], tensor[160];
     struct golden_batch b;
-    golden_batch(&b);
+    golden_batch(&b, GOLDEN_BATCH);
     struct qv_expert *e = adapter(name);
     const struct qv_objective_of of = {.m = model, .expert = e};
     double loss;

@@ -6,6 +6,8 @@
 #include "kern/kern.h"
 #include "op/adamw.h"
 #include "op/embed.h"
+#include "op/gelu.h"
+#include "op/layernorm.h"
 #include "op/linear.h"
 #include "op/loss.h"
 #include "op/rmsnorm.h"
@@ -18,6 +20,8 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct qv_rope_scaling plain = {.kind = QV_ROPE_PLAIN};
 
 /* One operator's operands; the meaning of a, b, c is the test's. */
 struct operands {
@@ -101,13 +105,111 @@ static void rmsnorm_divides_by_the_root_of_mean_square_plus_eps(void **state)
     assert_close(&inv, &half, 1, 0, 1e-6);
 }
 
+static void fill_layernorm(void *arg)
+{
+    const struct operands *o = arg;
+    qv__layernorm(o->y, o->c, o->a, o->b, o->b + NORM_D, 1e-2f, NORM_T, NORM_D);
+}
+
+static void layernorms_gradients_equal_differences(void **state)
+{
+    (void)state;
+    enum { N = NORM_T * NORM_D };
+    float stat[2 * NORM_T], y[N];
+    struct operands o = {
+        .a = normals(N, 1), .b = normals(2 * NORM_D, 2), .c = stat, .y = y};
+    float *dy = normals(N, 3), *was = normals(N, 4), *dx = copy_of(was, N),
+          *dw = copy_of(was, 2 * NORM_D);
+    fill_layernorm(&o);
+    qv__layernorm_back(dx, dy, o.a, o.b, stat, NORM_T, NORM_D);
+    qv__layernorm_back_weight(dw, dw + NORM_D, dy, o.a, stat, NORM_T, NORM_D);
+    const struct function f = {fill_layernorm, &o, y, dy, N};
+    assert_gradient(&f, o.a, N, dx, was);
+    assert_gradient(&f, o.b, 2 * NORM_D, dw, was); // the scale, and then the bias
+    free(o.a), free(o.b), free(dy), free(was), free(dx), free(dw);
+}
+
+static void layernorm_subtracts_the_mean_and_divides_by_the_deviation(void **state)
+{
+    (void)state;
+    float x[] = {4, 0, 2, 2}, w[] = {1, 2, -1, 3}, b[] = {0, 1, 5, 7}, stat[2];
+    static const float want[] = {1, -1, 5, 7}; // mean 2, variance 2, eps 2: root 2
+    static const float bare[] = {1, -2, 0, 0}, stats[] = {2, 0.5f};
+    float y[4];
+    qv__layernorm(y, stat, x, w, b, 2, 1, 4);
+    assert_close(y, want, 4, 1e-6, 0);
+    assert_close(stat, stats, 2, 0, 1e-6);
+    qv__layernorm(x, NULL, x, w, NULL, 2, 1, 4);
+    assert_close(x, bare, 4, 1e-6, 0);
+}
+
+static void fill_bias(void *arg)
+{
+    const struct operands *o = arg;
+    memcpy(o->y, o->a, o->T * o->D * sizeof *o->y);
+    qv__bias(o->y, o->b, o->T, o->D);
+}
+
+static void a_biass_gradient_equals_differences(void **state)
+{
+    (void)state;
+    enum { T = 5, D = 70 };
+    float y[T * D];
+    struct operands o = {
+        .a = normals(T * D, 1), .b = normals(D, 2), .y = y, .T = T, .D = D};
+    float *dy = normals(T * D, 3), *was = normals(D, 4), *db = copy_of(was, D);
+    const struct function f = {fill_bias, &o, y, dy, T * D};
+    qv__bias_back(db, dy, T, D);
+    assert_gradient(&f, o.b, D, db, was);
+    free(o.a), free(o.b), free(dy), free(was), free(db);
+}
+
+static const enum qv_activation activations[] = {QV_GELU, QV_GELU_TANH, QV_RELU};
+
+static void fill_activation(void *arg)
+{
+    const struct operands *o = arg;
+    qv__activate(o->y, o->a, o->D, activations[o->T]);
+}
+
+static void activations_gradients_equal_differences(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    for (size_t kind = 0; kind < QV_COUNT(activations); kind++) {
+        float y[N];
+        struct operands o = {.a = normals(N, 1), .y = y, .T = kind, .D = N};
+        for (size_t i = 0; i < N; i++) // away from relu's corner
+            o.a[i] += o.a[i] < 0 ? -0.1f : 0.1f;
+        float *dy = normals(N, 3), *was = normals(N, 4), *dx = copy_of(was, N);
+        const struct function f = {fill_activation, &o, y, dy, N};
+        qv__activate_back(dx, dy, o.a, N, activations[kind]);
+        assert_gradient(&f, o.a, N, dx, was);
+        free(o.a), free(dy), free(was), free(dx);
+    }
+}
+
+/* Values of torch.nn.functional.gelu, both kinds, at -3, -0.5, 0.25, 2. */
+static void gelus_values_are_those_of_pytorch(void **state)
+{
+    (void)state;
+    const float x[] = {-3, -0.5f, 0.25f, 2};
+    static const float exact[] = {-0.00404969f, -0.15426877f, 0.14967659f, 1.95449972f};
+    static const float by_tanh[] = {-0.00363731f, -0.15428600f, 0.14967535f, 1.95459771f};
+    float y[4];
+    qv__activate(y, x, 4, QV_GELU);
+    assert_close(y, exact, 4, 1e-6, 1e-6);
+    qv__activate(y, x, 4, QV_GELU_TANH);
+    assert_close(y, by_tanh, 4, 1e-6, 1e-6);
+}
+
 enum { ROPE_T = 18, ROPE_HEADS = 3, ROPE_E = 6, ROPE_CTX = 90 };
 
 static void turn_a_copy(void *arg)
 {
     const struct operands *o = arg;
     memcpy(o->y, o->a, ROPE_T * ROPE_HEADS * ROPE_E * sizeof *o->y);
-    qv__rope(o->y, o->id, o->b, ROPE_T, ROPE_HEADS, ROPE_E, false);
+    qv__rope(o->y, o->id, o->b, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, false);
 }
 
 static void ropes_inverse_is_its_transpose_and_its_gradient(void **state)
@@ -118,14 +220,14 @@ static void ropes_inverse_is_its_transpose_and_its_gradient(void **state)
     int pos[ROPE_T];
     for (int i = 0; i < ROPE_T; i++)
         pos[i] = i * 5; // up to 85
-    qv__rope_table(table, ROPE_CTX, ROPE_E, 100);
+    qv__rope_table(table, ROPE_CTX, ROPE_E, 100, &plain);
     struct operands o = {.a = x, .b = table, .y = y, .id = pos};
     const struct function f = {turn_a_copy, &o, y, dy, N};
     float *dx = copy_of(dy, N);
-    qv__rope(dx, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, true);
+    qv__rope(dx, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, true);
     assert_gradient(&f, x, N, dx, NULL);
     turn_a_copy(&o);
-    qv__rope(y, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, true);
+    qv__rope(y, pos, table, ROPE_T, ROPE_HEADS, ROPE_E, ROPE_E, true);
     assert_close(y, x, N, 1e-6, 1e-6);
     free(x), free(dy), free(dx);
 }
@@ -136,7 +238,7 @@ static void rope_turns_element_i_with_element_i_plus_half(void **state)
     enum { E = 4, CTX = 10001 };
     float *table = malloc(CTX * E * sizeof *table);
     assert_non_null(table);
-    qv__rope_table(table, CTX, E, 10000);
+    qv__rope_table(table, CTX, E, 10000, &plain);
     float x[] = {1, 2, 3, 4, 1, 2, 3, 4}, want[8];
     const int pos[] = {0, 10000};
     for (size_t t = 0; t < 2; t++)
@@ -146,7 +248,7 @@ static void rope_turns_element_i_with_element_i_plus_half(void **state)
             want[4 * t + i] = (float)(a * cos(angle) - b * sin(angle));
             want[4 * t + i + 2] = (float)(b * cos(angle) + a * sin(angle));
         }
-    qv__rope(x, pos, table, 2, 1, E, false);
+    qv__rope(x, pos, table, 2, 1, E, E, false);
     assert_close(x, want, 8, 1e-6, 0);
     free(table);
 }
@@ -292,9 +394,9 @@ static size_t many_loops(float *out)
     qv__rmsnorm_back(at + N + T, dy, x, w, at + N, T, D);
     qv__rmsnorm_back_weight(at + 2 * N + T, dy, x, at + N, T, D);
     at += 2 * N + T + D;
-    qv__rope_table(table, T, 6, 10000);
+    qv__rope_table(table, T, 6, 10000, &plain);
     memcpy(at, x, N * sizeof *at);
-    qv__rope(at, pos, table, T, D / 6, 6, false);
+    qv__rope(at, pos, table, T, D / 6, 6, 6, false);
     at += N;
     qv__swiglu(at, x, w, BIG);
     qv__swiglu_back(at + BIG, at + 2 * BIG, dy, x, w, BIG);
@@ -345,6 +447,11 @@ int main(void)
         cmocka_unit_test(linears_gradients_equal_differences),
         cmocka_unit_test(rmsnorms_gradients_equal_differences),
         cmocka_unit_test(rmsnorm_divides_by_the_root_of_mean_square_plus_eps),
+        cmocka_unit_test(layernorms_gradients_equal_differences),
+        cmocka_unit_test(layernorm_subtracts_the_mean_and_divides_by_the_deviation),
+        cmocka_unit_test(a_biass_gradient_equals_differences),
+        cmocka_unit_test(activations_gradients_equal_differences),
+        cmocka_unit_test(gelus_values_are_those_of_pytorch),
         cmocka_unit_test(ropes_inverse_is_its_transpose_and_its_gradient),
         cmocka_unit_test(rope_turns_element_i_with_element_i_plus_half),
         cmocka_unit_test(swiglus_gradients_equal_differences),

@@ -5,9 +5,10 @@
 
 #include "base/base.h"
 #include "base/rng.h"
-#include "model/llama.h"
+#include "model/decoder.h"
 #include "support/golden.h"
 #include "support/scratch.h"
+#include "support/tiny.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -114,29 +115,6 @@ static int *drawn(size_t n, size_t V)
     return ids;
 }
 
-/* Logits [n, V] of every row in one pass without a cache. */
-static float *in_one_pass(const qv_model *m, const int *ids, size_t n)
-{
-    struct qv_acts a;
-    qv_err err = {0};
-    int *row = malloc(n * sizeof *row);
-    assert_non_null(row);
-    assert_works(qv__acts_init(&a, m, n, n, n, false, 0, &err), &err);
-    for (size_t i = 0; i < n; i++)
-        row[i] = (int)i;
-    struct qv_seq seq = {.begin = 0, .n = n};
-    struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
-    struct qv_pass p = {.m = m, .a = &a, .b = &b};
-    qv__llama_forward(&p);
-    qv__llama_logits(&p, row, n);
-    float *logits = malloc(n * m->c.V * sizeof *logits);
-    assert_non_null(logits);
-    memcpy(logits, a.logits, n * m->c.V * sizeof *logits);
-    qv__acts_end(&a);
-    free(row);
-    return logits;
-}
-
 static void decoding_with_a_cache_equals_the_whole_pass(void **state)
 {
     (void)state;
@@ -144,7 +122,7 @@ static void decoding_with_a_cache_equals_the_whole_pass(void **state)
     qv_model *m = long_model();
     size_t V = m->c.V;
     int *ids = drawn(N, V);
-    float *want = in_one_pass(m, ids, N);
+    float *want = logits_of(m, NULL, ids, N);
     // Token by token, in steps of three, and in one go that takes three passes.
     static const size_t steps[] = {1, 3, 70, 600, N};
     static const size_t first[] = {1, 200, 500, 100, N};

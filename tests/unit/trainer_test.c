@@ -111,7 +111,7 @@ static void twenty_steps_on_a_lora_are_those_of_pytorch_and_peft(void **state)
         struct qv_source src;
         struct qv_train_log log;
         qv_err err = {0};
-        golden_batch(&b);
+        golden_batch(&b, GOLDEN_BATCH);
         struct qv_expert *e = adapter(name, "adapter_in"),
                          *want = adapter(name, decays[i % 2].after);
         struct qv_train_opts o = recipe(decays[i % 2].decay);
@@ -138,7 +138,7 @@ static void twenty_steps_on_all_weights_are_those_of_pytorch(void **state)
         struct qv_train_log log;
         qv_model *m;
         qv_err err = {0};
-        golden_batch(&b);
+        golden_batch(&b, GOLDEN_BATCH);
         snprintf(path, sizeof path, LLAMA "%s", models[i / 2]);
         assert_works(qv_model_open(&m, path, &(qv_model_opts){.trainable = true}, &err),
                      &err);

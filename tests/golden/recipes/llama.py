@@ -9,6 +9,7 @@ Sequences are run alone, without padding.  The bf16 case is computed in f32 from
 rounded weights.
 """
 from common import fresh, save_json, save_tensors
+from losses import greedy
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -58,18 +59,13 @@ def expect(model, where):
     with torch.no_grad():
         a = model(ids_a, output_hidden_states=True)
         b = model(ids_b)
-        ids, greedy, margin = ids_a, [], float("inf")
-        for _ in range(10):
-            best = model(ids).logits[0, -1].topk(2)
-            margin = min(margin, (best.values[0] - best.values[1]).item())
-            greedy.append(best.indices[0].item())
-            ids = torch.cat([ids, best.indices[:1][None]], 1)
+    tokens, margin = greedy(model, ids_a, 10)
     assert margin > 0.01, margin
     save_tensors(f"{where}/expect.safetensors",
                  {"logits_a": a.logits[0], "logits_b": b.logits[0],
                   "hidden_a": torch.cat(a.hidden_states)})
     save_json(f"{where}/expect.json", {"ids_a": ids_a[0].tolist(), "ids_b": ids_b[0].tolist(),
-                                       "greedy": greedy, "greedy_margin": round(margin, 4)})
+                                       "greedy": tokens, "greedy_margin": round(margin, 4)})
 
 
 if __name__ == "__main__":

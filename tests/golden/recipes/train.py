@@ -11,6 +11,7 @@ lora_attn/, lora_all/   adapter_in/ (PEFT), expect_grads.safetensors at adapter_
 full_mha_tied/, full_gqa_untied/   the same for all weights of llama/<case>; no final weights
 """
 from common import fresh, save_json, save_tensors
+from losses import gradients, loss_of
 import os
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
@@ -29,22 +30,6 @@ def load(case):
     return LlamaForCausalLM.from_pretrained(f"llama/{case}", attn_implementation="eager")
 
 
-def loss_of(model):
-    losses = []
-    for example in BATCH:
-        ids = torch.tensor([example["ids"]])
-        logp = model(ids).logits[0, :-1].log_softmax(-1)
-        nll = -logp.gather(1, ids[0, 1:, None])[:, 0]
-        losses.append(nll[example["prompt"] - 1:].mean())
-    return torch.stack(losses).mean()
-
-
-def gradients(model):
-    loss = loss_of(model)
-    loss.backward()
-    return loss.item(), {k: p.grad for k, p in model.named_parameters() if p.requires_grad}
-
-
 def multiplier(i):
     return i / WARMUP if i < WARMUP else (STEPS - i) / (STEPS - WARMUP)
 
@@ -58,14 +43,14 @@ def curve(model, weight_decay):
     for i in range(STEPS):
         opt.param_groups[0]["lr"] = LR * multiplier(i)
         opt.zero_grad()
-        loss = loss_of(model)
+        loss = loss_of(model, BATCH)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(params, CLIP)
         opt.step()
         log["loss"].append(loss.item())
         log["grad_norm"].append(norm.item())
         log["lr"].append(LR * multiplier(i))
-    log["final_loss"] = loss_of(model).item()
+    log["final_loss"] = loss_of(model, BATCH).item()
     return log
 
 
@@ -85,7 +70,7 @@ def lora_case(name, options, seed):
             if p.requires_grad:
                 p.normal_(0.0, 0.1)
     save_adapter(model, f"{where}/adapter_in")
-    loss, grads = gradients(model)
+    loss, grads = gradients(model, BATCH)
     # PEFT's file names leave out the adapter's name ("default").
     save_tensors(f"{where}/expect_grads.safetensors",
                  get_peft_model_state_dict(model, state_dict=grads))
@@ -100,7 +85,7 @@ def lora_case(name, options, seed):
 
 def full_case(case):
     where = fresh(f"train/full_{case}")
-    loss, grads = gradients(load(case))
+    loss, grads = gradients(load(case), BATCH)
     save_tensors(f"{where}/expect_grads.safetensors", grads)
     save_json(f"{where}/expect.json",
               {"loss": loss, **{f"wd{wd:g}": curve(load(case), wd) for wd in (0.0, 0.1)}})

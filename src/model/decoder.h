@@ -1,12 +1,12 @@
-/* llama.h - the Llama family, forward and backward: a list of operators in the
- * order of the paper.
+/* decoder.h - the decoder that all model families are, forward and backward: a list of
+ * operators in the order of the paper.
  *
  * One pass takes a batch of token rows (op/batch.h) through all layers. What is
  * added to the base's linear maps, and where keys and values are kept, is the
  * pass's choice; the arithmetic is the same for training, scoring and decoding.
  */
-#ifndef QV_MODEL_LLAMA_H
-#define QV_MODEL_LLAMA_H
+#ifndef QV_MODEL_DECODER_H
+#define QV_MODEL_DECODER_H
 
 #include "model/model.h"
 #include "op/batch.h"
@@ -15,28 +15,33 @@
 
 /* One layer's activations; without a backward pass all layers share one. */
 struct qv_layer_acts {
-    float *x, *inv1, *n1;   // [T, D] [T] [T, D]   input, norm
-    float *q, *k, *v;       // [T, H, E] [T, Hk, E] [T, Hk, E]   rotated
-    float *att, *lse;       // [T, H, E] [T, H]
-    float *mid, *inv2, *n2; // [T, D] [T] [T, D]   after attention, norm
-    float *gate, *up, *h;   // [T, F]
+    float *x, *stat1, *n1;   // [T, D] [T, 2] [T, D]   input, norm
+    float *q, *k, *v;        // [T, H, E] [T, Hk, E] [T, Hk, E]   normed, rotated
+    float *q_raw, *k_raw;    // the same before; with normed queries and keys
+    float *q_stat, *k_stat;  // [T, H, 2] [T, Hk, 2]
+    float *att, *lse;        // [T, H, E] [T, H]
+    float *mid, *stat2, *n2; // [T, D] [T, 2] [T, D]   after attention, norm; n2 may be n1
+    float *gate, *up, *h;    // [T, F]
 };
 
 /* Room for passes of up to T_max rows, n_max positions in a sequence, and
  * n_rows rows of logits. */
 struct qv_acts {
     size_t T_max, n_max, n_rows;
-    struct qv_layer_acts *layer;        // [L]
-    float *x;                           // [T, D] after the last layer
-    float *proj;                        // [T, D] one map's output before it is added
-    float *rows, *row_inv, *row_normed; // [n_rows, D] [n_rows] [n_rows, D]
-    float *logits;                      // [n_rows, V]
-    float *scratch;                     // attention, one block a thread
-    uint16_t *half;                     // bf16 products; NULL with float ones
-    const float **keys, **values;       // [n_seq <= T_max]
+    struct qv_layer_acts *layer;         // [L]
+    float *x;                            // [T, D] after the last layer
+    float *proj;                         // [T, D] one map's output before it is added
+    float *qkv;                          // [T, (H + 2 Hk) E] with one map for all three
+    float *rows, *row_stat, *row_normed; // [n_rows, D] [n_rows, 2] [n_rows, D]
+    float *logits;                       // [n_rows, V]
+    float *scratch;                      // attention, one block a thread
+    uint16_t *half;                      // bf16 products; NULL with float ones
+    const float **keys, **values;        // [n_seq <= T_max]
     /* the backward pass */
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;
-    float *drop; // [T, R + widest input] for LoRA's backward
+    float *dn2;             // [T, D] in a parallel block
+    float *dq_raw, *dk_raw; // with normed queries and keys
+    float *drop;            // [T, R + widest input] for LoRA's backward
     void *mem;
 };
 
@@ -78,13 +83,13 @@ struct qv_pass {
 
 /* Fill p->a up to a->x. With caches, keys and values are appended to them, and
  * their n grows. */
-void qv__llama_forward(const struct qv_pass *p);
+void qv__decoder_forward(const struct qv_pass *p);
 
 /* a->logits [n, V] for n chosen rows of the pass. */
-void qv__llama_logits(const struct qv_pass *p, const int *row, size_t n);
+void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n);
 
 /* From the gradient of those logits, left in a->logits, add the gradients of
  * what p->train names. The pass must have been forward with the same batch. */
-void qv__llama_backward(const struct qv_pass *p, const int *row, size_t n);
+void qv__decoder_backward(const struct qv_pass *p, const int *row, size_t n);
 
 #endif

@@ -1,0 +1,378 @@
+/* decoder.c - the decoder that all families are, as a list of operators, forward and
+ * backward.
+ *
+ *     for each layer:
+ *         n1  = norm1(x)
+ *         q, k, v = Wq n1, Wk n1, Wv n1;  rotate q and k
+ *         mid = x + Wo attention(q, k, v)
+ *         n2  = norm2(mid); in a parallel block norm2(x), or n1
+ *         x   = mid + Wdown f(Wup n2), or mid + Wdown (silu(Wgate n2) * Wup n2)
+ *     logits = Whead norm(x)
+ *
+ * Each W is a site: whatever the pass adds to it, LoRA in training or routed
+ * experts in use, is added right after the base's product. The backward pass is
+ * the forward pass read upwards.
+ */
+#include "model/decoder.h"
+#include "base/rng.h"
+#include "op/attention.h"
+#include "op/embed.h"
+#include "op/gelu.h"
+#include "op/layernorm.h"
+#include "op/rmsnorm.h"
+#include "op/rope.h"
+#include "op/swiglu.h"
+
+#include <string.h>
+
+static struct qv_dropout drop_of(const struct qv_trainee *t, size_t site)
+{
+    return (struct qv_dropout){t->drop.rate, qv__seed_of(t->drop.seed, site)};
+}
+
+static bool has(const struct qv_affine *a)
+{
+    return a->w.D_in > 0;
+}
+
+/* The gradient of a weight of the base. */
+static float *dw_of(const struct qv_pass *p, const struct qv_weight *w)
+{
+    return p->train->dw + (w->f32 - p->m->own);
+}
+
+/* y = W x + b and what is added to it, at one site. */
+static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, float *y,
+                  const float *x)
+{
+    const struct qv_affine *w = &p->m->layer[l].map[which];
+    size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
+    qv__linear(y, x, &w->w, T, p->a->half);
+    if (w->b.D_in)
+        qv__bias(y, w->b.f32, T, w->w.D_out);
+    qv__update_apply(p->update, site, y, x, T);
+    const struct qv_trainee *t = p->train;
+    if (t && t->map && t->map[site].R)
+        qv__lora(y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
+}
+
+/* dx += the gradient through one site (unless dx is NULL), and the gradients of
+ * what is trained there. */
+static void apply_back(const struct qv_pass *p, size_t l, enum qv_linear_map which,
+                       float *dx, const float *dy, const float *x)
+{
+    const struct qv_affine *w = &p->m->layer[l].map[which];
+    size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
+    const struct qv_trainee *t = p->train;
+    if (dx)
+        qv__linear_back(dx, dy, &w->w, T, p->a->half);
+    if (t->map && t->map[site].R)
+        qv__lora_back(dx, dy, x, t->z[site], &t->map[site], T, drop_of(t, site),
+                      p->a->drop);
+    if (t->dw)
+        qv__linear_back_weight(dw_of(p, &w->w), dy, x, w->w.D_out, w->w.D_in, T);
+    if (t->dw && w->b.D_in)
+        qv__bias_back(dw_of(p, &w->b), dy, T, w->w.D_out);
+}
+
+/* y = norm(x), rows of x as wide as the norm. stat [rows, 2] is kept for the backward
+ * pass. */
+static void norm(const struct qv_pass *p, const struct qv_affine *w, float *y, float *stat,
+                 const float *x, size_t rows)
+{
+    const struct qv_config *c = &p->m->c;
+    if (c->is_layernorm)
+        qv__layernorm(y, stat, x, w->w.f32, w->b.f32, c->eps, rows, w->w.D_in);
+    else
+        qv__rmsnorm(y, stat, x, w->w.f32, c->eps, rows, w->w.D_in);
+}
+
+/* dx += the gradient of x from dy, that of norm(x). */
+static void norm_back(const struct qv_pass *p, const struct qv_affine *w, float *dx,
+                      const float *dy, const float *x, const float *stat, size_t rows)
+{
+    const size_t D = w->w.D_in;
+    const bool trains = p->train->dw;
+    if (p->m->c.is_layernorm) {
+        qv__layernorm_back(dx, dy, x, w->w.f32, stat, rows, D);
+        if (trains)
+            qv__layernorm_back_weight(dw_of(p, &w->w), dw_of(p, &w->b), dy, x, stat, rows,
+                                      D);
+    } else {
+        qv__rmsnorm_back(dx, dy, x, w->w.f32, stat, rows, D);
+        if (trains)
+            qv__rmsnorm_back_weight(dw_of(p, &w->w), dy, x, stat, rows, D);
+    }
+}
+
+/* Where each sequence's keys and values for this layer are; with caches, after
+ * the new ones have been appended. */
+static void place_keys(const struct qv_pass *p, size_t l)
+{
+    const struct qv_layer_acts *y = &p->a->layer[l];
+    size_t width = p->m->c.Hk * p->m->c.E;
+    for (size_t i = 0; i < p->b->n_seq; i++) {
+        const struct qv_seq *s = &p->b->seq[i];
+        p->a->keys[i] = y->k + s->begin * width;
+        p->a->values[i] = y->v + s->begin * width;
+        if (!p->cache)
+            continue;
+        struct qv_cache *c = p->cache[s->cache];
+        float *k = c->k + l * c->n_ctx * width, *v = c->v + l * c->n_ctx * width;
+        size_t bytes = s->n * width * sizeof *k;
+        memcpy(k + s->n_past * width, p->a->keys[i], bytes);
+        memcpy(v + s->n_past * width, p->a->values[i], bytes);
+        p->a->keys[i] = k;
+        p->a->values[i] = v;
+        if (l + 1 == p->m->c.L)
+            c->n = s->n_past + s->n;
+    }
+}
+
+/* Row t of qkv [T, (H + 2 Hk) E] is q, k, v; or, head by head, each head's q, k, v.
+ * `joins` says which way the numbers go. */
+static void split(const struct qv_config *c, float *qkv, float *q, float *k, float *v,
+                  size_t T, bool joins)
+{
+    const size_t E = c->E, width = (c->H + 2 * c->Hk) * E;
+    for (size_t t = 0; t < T; t++)
+        for (size_t i = 0; i < c->H + 2 * c->Hk; i++) {
+            size_t kind = i < c->H ? 0 : i < c->H + c->Hk ? 1 : 2;
+            size_t head = i - (kind == 0 ? 0 : kind == 1 ? c->H : c->H + c->Hk);
+            size_t at = c->is_interleaved ? 3 * head + kind : i;
+            float *part = kind == 0   ? q + (t * c->H + head) * E
+                          : kind == 1 ? k + (t * c->Hk + head) * E
+                                      : v + (t * c->Hk + head) * E;
+            float *whole = qkv + t * width + at * E;
+            memcpy(joins ? whole : part, joins ? part : whole, E * sizeof *part);
+        }
+}
+
+static struct qv_heads heads_of(const struct qv_config *c, size_t l)
+{
+    return (struct qv_heads){c->H, c->Hk, c->E, c->scale, qv__config_window(c, l)};
+}
+
+/* a->proj = Wo attention(n1) */
+static void attention(const struct qv_pass *p, size_t l)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_layer *w = &p->m->layer[l];
+    struct qv_acts *a = p->a;
+    struct qv_layer_acts *y = &a->layer[l];
+    const size_t T = p->b->T;
+
+    if (has(&w->map[QV_QKV])) {
+        apply(p, l, QV_QKV, a->qkv, y->n1);
+        split(c, a->qkv, y->q, y->k, y->v, T, false);
+    } else {
+        apply(p, l, QV_Q, c->has_qk_norm ? y->q_raw : y->q, y->n1);
+        apply(p, l, QV_K, c->has_qk_norm ? y->k_raw : y->k, y->n1);
+        apply(p, l, QV_V, y->v, y->n1);
+    }
+    if (c->has_qk_norm) {
+        norm(p, &w->q_norm, y->q, y->q_stat, y->q_raw, T * c->H);
+        norm(p, &w->k_norm, y->k, y->k_stat, y->k_raw, T * c->Hk);
+    }
+    if (!c->is_learned) {
+        qv__rope(y->q, p->b->pos, p->m->rope, T, c->H, c->E, c->R, false);
+        qv__rope(y->k, p->b->pos, p->m->rope, T, c->Hk, c->E, c->R, false);
+    }
+    place_keys(p, l);
+    qv__attention(y->att, y->lse, y->q, a->keys, a->values, p->b, heads_of(c, l),
+                  a->scratch, a->n_max);
+    apply(p, l, QV_O, a->proj, y->att);
+}
+
+/* a->proj = the feed-forward of n2 */
+static void feed_forward(const struct qv_pass *p, size_t l)
+{
+    const struct qv_config *c = &p->m->c;
+    struct qv_layer_acts *y = &p->a->layer[l];
+    if (c->is_gated)
+        apply(p, l, QV_GATE, y->gate, y->n2);
+    apply(p, l, QV_UP, y->up, y->n2);
+    if (c->is_gated)
+        qv__swiglu(y->h, y->gate, y->up, p->b->T * c->F);
+    else
+        qv__activate(y->h, y->up, p->b->T * c->F, c->activation);
+    apply(p, l, QV_DOWN, p->a->proj, y->h);
+}
+
+static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_layer *w = &p->m->layer[l];
+    struct qv_layer_acts *y = &p->a->layer[l];
+    const size_t T = p->b->T;
+
+    norm(p, &w->norm1, y->n1, y->stat1, y->x, T);
+    attention(p, l);
+    qv__sum(y->mid, y->x, p->a->proj, T * c->D);
+    if (c->block == QV_SEQUENTIAL)
+        norm(p, &w->norm2, y->n2, y->stat2, y->mid, T);
+    else if (c->block == QV_PARALLEL)
+        norm(p, &w->norm2, y->n2, y->stat2, y->x, T);
+    feed_forward(p, l);
+    qv__sum(x_next, y->mid, p->a->proj, T * c->D);
+}
+
+void qv__decoder_forward(const struct qv_pass *p)
+{
+    struct qv_acts *a = p->a;
+    const size_t T = p->b->T, L = p->m->c.L;
+    qv__embed(a->layer[0].x, p->b->token, &p->m->embed, T);
+    if (p->m->c.is_learned) {
+        qv__embed(a->proj, p->b->pos, &p->m->positions, T);
+        qv__sum(a->layer[0].x, a->layer[0].x, a->proj, T * p->m->c.D);
+    }
+    for (size_t l = 0; l < L; l++)
+        layer_forward(p, l, l + 1 < L ? a->layer[l + 1].x : a->x);
+}
+
+void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)
+{
+    const struct qv_config *c = &p->m->c;
+    struct qv_acts *a = p->a;
+    qv__gather(a->rows, a->x, row, n, c->D);
+    norm(p, &p->m->norm, a->row_normed, a->row_stat, a->rows, n);
+    qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->half);
+    if (c->has_head_bias)
+        qv__bias(a->logits, p->m->head.b.f32, n, c->V);
+}
+
+static void zero(float *x, size_t n)
+{
+    memset(x, 0, n * sizeof *x);
+}
+
+/* a->dx becomes the gradient of a->x, from that of the logits. */
+static void head_backward(const struct qv_pass *p, const int *row, size_t n)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_affine *head = &p->m->head;
+    struct qv_acts *a = p->a;
+    zero(a->dn, n * c->D);
+    qv__linear_back(a->dn, a->logits, &head->w, n, a->half);
+    zero(a->proj, n * c->D);
+    norm_back(p, &p->m->norm, a->proj, a->dn, a->rows, a->row_stat, n);
+    zero(a->dx, p->b->T * c->D);
+    qv__gather_back(a->dx, a->proj, row, n, c->D);
+    if (p->train->dw)
+        qv__linear_back_weight(dw_of(p, &head->w), a->logits, a->row_normed, c->V, c->D, n);
+    if (p->train->dw && head->b.D_in)
+        qv__bias_back(dw_of(p, &head->b), a->logits, n, c->V);
+}
+
+/* dn += the gradient of n2, from a->dx, that of the feed-forward's output. */
+static void feed_forward_back(const struct qv_pass *p, size_t l, float *dn)
+{
+    const struct qv_config *c = &p->m->c;
+    struct qv_acts *a = p->a;
+    const struct qv_layer_acts *y = &a->layer[l];
+    const size_t n = p->b->T * c->F;
+    zero(a->dh, n);
+    zero(a->dup, n);
+    apply_back(p, l, QV_DOWN, a->dh, a->dx, y->h);
+    if (c->is_gated) {
+        zero(a->dgate, n);
+        qv__swiglu_back(a->dgate, a->dup, a->dh, y->gate, y->up, n);
+    } else {
+        qv__activate_back(a->dup, a->dh, y->up, n, c->activation);
+    }
+    apply_back(p, l, QV_UP, dn, a->dup, y->n2);
+    if (c->is_gated)
+        apply_back(p, l, QV_GATE, dn, a->dgate, y->n2);
+}
+
+/* a->dq and a->dk go from normed queries and keys to what the maps gave. */
+static void qk_norm_back(const struct qv_pass *p, size_t l)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_layer *w = &p->m->layer[l];
+    struct qv_acts *a = p->a;
+    const struct qv_layer_acts *y = &a->layer[l];
+    const size_t q = p->b->T * c->H, kv = p->b->T * c->Hk;
+    zero(a->dq_raw, q * c->E);
+    zero(a->dk_raw, kv * c->E);
+    norm_back(p, &w->q_norm, a->dq_raw, a->dq, y->q_raw, y->q_stat, q);
+    norm_back(p, &w->k_norm, a->dk_raw, a->dk, y->k_raw, y->k_stat, kv);
+    memcpy(a->dq, a->dq_raw, q * c->E * sizeof *a->dq);
+    memcpy(a->dk, a->dk_raw, kv * c->E * sizeof *a->dk);
+}
+
+/* dn += the gradient of n1, unless dn is NULL, from a->dx, that of attention's output. */
+static void attention_back(const struct qv_pass *p, size_t l, float *dn)
+{
+    const struct qv_config *c = &p->m->c;
+    struct qv_acts *a = p->a;
+    const struct qv_layer_acts *y = &a->layer[l];
+    const size_t T = p->b->T, q = T * c->H * c->E, kv = T * c->Hk * c->E;
+    zero(a->datt, q);
+    zero(a->dq, q);
+    zero(a->dk, kv);
+    zero(a->dv, kv);
+    apply_back(p, l, QV_O, a->datt, a->dx, y->att);
+    qv__attention_back(&(struct qv_attention_back){.dq = a->dq,
+                                                   .dk = a->dk,
+                                                   .dv = a->dv,
+                                                   .dout = a->datt,
+                                                   .out = y->att,
+                                                   .lse = y->lse,
+                                                   .q = y->q,
+                                                   .k = y->k,
+                                                   .v = y->v},
+                       p->b, heads_of(c, l), a->scratch, a->n_max);
+    if (!c->is_learned) {
+        qv__rope(a->dk, p->b->pos, p->m->rope, T, c->Hk, c->E, c->R, true);
+        qv__rope(a->dq, p->b->pos, p->m->rope, T, c->H, c->E, c->R, true);
+    }
+    if (c->has_qk_norm)
+        qk_norm_back(p, l);
+    if (has(&p->m->layer[l].map[QV_QKV])) {
+        split(c, a->qkv, a->dq, a->dk, a->dv, T, true);
+        apply_back(p, l, QV_QKV, dn, a->qkv, y->n1);
+        return;
+    }
+    apply_back(p, l, QV_V, dn, a->dv, y->n1);
+    apply_back(p, l, QV_K, dn, a->dk, y->n1);
+    apply_back(p, l, QV_Q, dn, a->dq, y->n1);
+}
+
+/* a->dx goes from the gradient of a layer's output to that of its input. At the
+ * lowest layer that trains anything, the input's is not wanted. */
+static void layer_backward(const struct qv_pass *p, size_t l, bool wants_dx)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_layer *w = &p->m->layer[l];
+    struct qv_acts *a = p->a;
+    const struct qv_layer_acts *y = &a->layer[l];
+    const size_t T = p->b->T;
+    float *dn2 = c->block == QV_PARALLEL ? a->dn2 : a->dn;
+
+    zero(dn2, T * c->D);
+    feed_forward_back(p, l, dn2);
+    if (c->block == QV_SEQUENTIAL)
+        norm_back(p, &w->norm2, a->dx, dn2, y->mid, y->stat2, T);
+    if (c->block != QV_PARALLEL_SHARED)
+        zero(a->dn, T * c->D);
+    attention_back(p, l, wants_dx ? a->dn : NULL);
+    if (wants_dx && c->block == QV_PARALLEL)
+        norm_back(p, &w->norm2, a->dx, dn2, y->x, y->stat2, T);
+    if (wants_dx)
+        norm_back(p, &w->norm1, a->dx, a->dn, y->x, y->stat1, T);
+}
+
+void qv__decoder_backward(const struct qv_pass *p, const int *row, size_t n)
+{
+    const struct qv_trainee *t = p->train;
+    const qv_model *m = p->m;
+    head_backward(p, row, n);
+    size_t lowest = t->dw ? 0 : t->lowest;
+    for (size_t l = m->c.L; l-- > lowest;)
+        layer_backward(p, l, t->dw || l > lowest);
+    if (t->dw)
+        qv__embed_back(dw_of(p, &m->embed), p->a->dx, p->b->token, p->b->T, m->c.D);
+    if (t->dw && m->c.is_learned)
+        qv__embed_back(dw_of(p, &m->positions), p->a->dx, p->b->pos, p->b->T, m->c.D);
+}
