@@ -52,6 +52,15 @@ void qv__words_add(struct qv_words *w, const char *word)
     w->at[w->n++] = word;
 }
 
+void qv__words_split(struct qv_words *w, char *list)
+{
+    for (char *comma; (comma = strchr(list, ',')); list = comma + 1) {
+        *comma = '\0';
+        qv__words_add(w, list);
+    }
+    qv__words_add(w, list);
+}
+
 void qv__words_free(struct qv_words *w)
 {
     free(w->at);

@@ -67,6 +67,8 @@ struct qv_words {
     size_t n;
 };
 void qv__words_add(struct qv_words *w, const char *word);
+/* The parts of `list`, which is cut at its commas in place. */
+void qv__words_split(struct qv_words *w, char *list);
 void qv__words_free(struct qv_words *w);
 
 /* ---- output.c ---- */

@@ -24,16 +24,6 @@ enum {
     KEY_ELECT,
 };
 
-/* The parts of `list`, cut at its commas in place. */
-static void split(struct qv_words *words, char *list)
-{
-    for (char *comma; (comma = strchr(list, ',')); list = comma + 1) {
-        *comma = '\0';
-        qv__words_add(words, list);
-    }
-    qv__words_add(words, list);
-}
-
 static void check(struct args *a, const struct argp_state *state)
 {
     if (!a->library)
@@ -71,13 +61,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->out = arg;
         break;
     case KEY_EXPERTS:
-        split(&a->experts, arg);
+        qv__words_split(&a->experts, arg);
         break;
     case KEY_WEIGHTS:
-        split(&a->weights, arg);
+        qv__words_split(&a->weights, arg);
         break;
     case KEY_GENERAL:
-        split(&a->general, arg);
+        qv__words_split(&a->general, arg);
         break;
     case KEY_DENSITY:
         a->opts.density = qv__arg_double(state, "--density", arg, 1e-9, 1);

@@ -26,17 +26,14 @@ static const struct command {
 
 /* OpenMP's threads spin while they wait for one another. On a machine that does
  * anything else besides, that costs more than waking them (docs/decisions/0009).
- * OpenBLAS has threads of its own which do the same, and what calls it is parallel
- * already (docs/decisions/0013). The runtime reads its settings before main, so start again
- * with them. */
+ * The runtime reads its settings before main, so start again with them. */
 static void wait_politely(char **argv)
 {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
         return;
     char path[4096]; // by its own name, which ps then shows
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) ||
-        setenv("OPENBLAS_NUM_THREADS", "1", 0))
+    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1))
         return;
     path[n] = '\0';
     execv(path, argv); // if that fails, go on as we are

@@ -6,7 +6,7 @@
  * floor(density n) stay, the rest goes. Nothing is rescaled.
  */
 #include "merge/methods.h"
-#include "merge/prune.h"
+#include "merge/entries.h"
 
 static void prune(float *x, const struct qv_factor *f, size_t k,
                   const struct qv_merge_how *how)
@@ -18,19 +18,12 @@ static void prune(float *x, const struct qv_factor *f, size_t k,
     qv__drop_largest(x, f->n, largest, f->count);
 }
 
-static qv_status fill(const struct qv_expert_site *out, double energy[2],
-                      const struct qv_merge_site *in, const struct qv_merge_how *how,
-                      qv_err *err)
-{
-    (void)energy;
-    return qv__merge_factors(out, in, how, prune, qv__combine_sum, err);
-}
-
 const struct qv_merge_ops qv__merge_breadcrumbs = {
     .name = "breadcrumbs",
     .about = "linear, without the largest entries and the small ones",
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_DENSITY | QV_TAKES_GAMMA,
     .same_ranks = true,
     .rank = qv__largest_rank,
-    .fill = fill,
+    .prune = prune,
+    .combine = qv__combine_sum,
 };

@@ -6,15 +6,7 @@
  * rank, and an approximation: cat and svd are not.
  */
 #include "merge/methods.h"
-#include "merge/prune.h"
-
-static qv_status fill(const struct qv_expert_site *out, double energy[2],
-                      const struct qv_merge_site *in, const struct qv_merge_how *how,
-                      qv_err *err)
-{
-    (void)energy;
-    return qv__merge_factors(out, in, how, NULL, qv__combine_sum, err);
-}
+#include "merge/entries.h"
 
 const struct qv_merge_ops qv__merge_linear = {
     .name = "linear",
@@ -22,5 +14,5 @@ const struct qv_merge_ops qv__merge_linear = {
     .takes = QV_TAKES_WEIGHTS,
     .same_ranks = true,
     .rank = qv__largest_rank,
-    .fill = fill,
+    .combine = qv__combine_sum,
 };

@@ -2,6 +2,7 @@
 #include "merge/merge.h"
 
 #include "base/select.h"
+#include "merge/entries.h"
 #include "merge/methods.h"
 
 #include <math.h>
@@ -200,6 +201,14 @@ static void shape_sites(struct merging *m, const struct qv_merge_how *how)
     }
 }
 
+static qv_status fill(const struct qv_expert_site *out, double energy[2],
+                      const struct qv_merge_ops *ops, const struct qv_merge_site *in,
+                      const struct qv_merge_how *how, qv_err *err)
+{
+    return ops->fill ? ops->fill(out, energy, in, how, err)
+                     : qv__merge_entries(out, ops, in, how, err);
+}
+
 /* Sites at once; `energy` is added up in their order, so that the number of threads
  * changes nothing. */
 static qv_status fill_sites(const struct qv_expert *out, double energy[2],
@@ -211,7 +220,7 @@ static qv_status fill_sites(const struct qv_expert *out, double energy[2],
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < m->n_sites; i++) {
         qv_err own;
-        qv_status st = m->ops->fill(&out->site[i], each[i], &m->site[i], how, &own);
+        qv_status st = fill(&out->site[i], each[i], m->ops, &m->site[i], how, &own);
         if (st)
 #pragma omp critical(qv__merge)
             result = qv_fail(err, st, "site '%.200s': %s", m->site[i].path, own.msg);

@@ -42,12 +42,15 @@ struct qv_merge_site {
     const float *threshold;                 // [n] if the method trims experts whole
 };
 
+/* One factor of all experts at a site: merge/entries.h. */
+struct qv_factor;
+
 struct qv_merge_ops {
     const char *name;  // as written after --method
     const char *about; // one line for help
     unsigned takes;    // QV_TAKES_...
     bool sums;         // the default weight is 1, not 1 / K
-    bool same_ranks;   // entries are combined one by one: ranks must agree
+    bool same_ranks;   // what has no meaning for unequal ranks
     bool first_sites;  // sites of the first expert alone, not of any
     bool trims_whole;  // wants thresholds
     bool counts_loss;  // `discarded` has a meaning
@@ -61,6 +64,12 @@ struct qv_merge_ops {
     qv_status (*fill)(const struct qv_expert_site *out, double energy[2],
                       const struct qv_merge_site *in, const struct qv_merge_how *how,
                       qv_err *err);
+
+    /* Or, instead of `fill`, what is done to the As entry by entry, and then to the
+     * Bs: prune (or NULL) each expert's x [n], then y [n] = what they combine to. */
+    void (*prune)(float *x, const struct qv_factor *f, size_t k,
+                  const struct qv_merge_how *how);
+    void (*combine)(float *y, const struct qv_factor *f, const struct qv_merge_how *how);
 };
 
 /* The method of that name, or NULL; and the list for help, NULL-terminated. */

@@ -136,22 +136,12 @@ static qv_status choose_all(struct run *r, qv_err *err)
     return result;
 }
 
-/* Equal hashes, or where one is unknown equal names, or nothing to compare. */
-static bool is_same_base(const qv_expert_meta *a, const qv_expert_meta *b)
-{
-    if (a->base_hash && b->base_hash)
-        return strcmp(a->base_hash, b->base_hash) == 0;
-    if (a->base_name && b->base_name)
-        return strcmp(qv__base_name(a->base_name), qv__base_name(b->base_name)) == 0;
-    return true;
-}
-
 static qv_status check_bases(const struct run *r, qv_err *err)
 {
     for (size_t j = 1; j < r->K; j++)
         for (size_t i = 0; i < j; i++) {
             const qv_expert_meta *a = &r->info[i]->meta, *b = &r->info[j]->meta;
-            if (!is_same_base(a, b))
+            if (!qv__same_base(a->base_name, a->base_hash, b->base_name, b->base_hash))
                 return qv_fail(err, QV_EFORMAT,
                                "expert '%.80s' was trained over the model '%.60s' "
                                "(%.12s), '%.80s' over '%.60s' (%.12s)",
@@ -267,14 +257,6 @@ static void report_of(qv_merge_report *report, const struct qv_expert *e, size_t
     }
 }
 
-static const char *name_of(qv_arena *a, const char *dir)
-{
-    size_t n = strlen(dir);
-    while (n > 1 && dir[n - 1] == '/')
-        n--;
-    return qv__base_name(qv__arena_strn(a, dir, n));
-}
-
 static qv_status prepare(struct run *r, const qv_library *lib, qv_err *err)
 {
     r->ops = qv__merger_find(r->o->method);
@@ -306,8 +288,8 @@ qv_status qv_merge(const qv_library *lib, const char *out, const qv_merge_opts *
     double discarded;
     qv_status result = prepare(&r, lib, err);
     if (!result)
-        result = qv__merge(&e, &discarded, name_of(&r.arena, out), r.ops, r.expert, r.w,
-                           r.K, &r.how, err);
+        result = qv__merge(&e, &discarded, qv__dir_name(&r.arena, out), r.ops, r.expert,
+                           r.w, r.K, &r.how, err);
     if (!result)
         result = write_merged(&r, e, err);
     if (!result && report)

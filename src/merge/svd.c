@@ -10,15 +10,7 @@
 static size_t rank(const struct qv_merge_site *in, const struct qv_merge_how *how)
 {
     size_t R = how->rank ? how->rank : qv__largest_rank(in, how);
-    return qv__min(qv__min(R, qv__stacked_rank(in)), qv__min(in->D_in, in->D_out));
-}
-
-static qv_status fill(const struct qv_expert_site *out, double energy[2],
-                      const struct qv_merge_site *in, const struct qv_merge_how *how,
-                      qv_err *err)
-{
-    (void)how;
-    return qv__compress(out, energy, in, err);
+    return qv__min(qv__min(R, qv__stacked_rank(in, how)), qv__min(in->D_in, in->D_out));
 }
 
 const struct qv_merge_ops qv__merge_svd = {
@@ -27,5 +19,5 @@ const struct qv_merge_ops qv__merge_svd = {
     .takes = QV_TAKES_WEIGHTS | QV_TAKES_RANK,
     .counts_loss = true,
     .rank = rank,
-    .fill = fill,
+    .fill = qv__sum_updates,
 };

@@ -2,15 +2,7 @@
  * factor to its largest entries, elect a sign at every place, and take the mean of
  * the entries that have it. The sign is elected without weights. */
 #include "merge/methods.h"
-#include "merge/prune.h"
-
-static qv_status fill(const struct qv_expert_site *out, double energy[2],
-                      const struct qv_merge_site *in, const struct qv_merge_how *how,
-                      qv_err *err)
-{
-    (void)energy;
-    return qv__merge_factors(out, in, how, qv__prune_trim, qv__combine_elect, err);
-}
+#include "merge/entries.h"
 
 const struct qv_merge_ops qv__merge_ties = {
     .name = "ties",
@@ -19,5 +11,6 @@ const struct qv_merge_ops qv__merge_ties = {
     .sums = true,
     .same_ranks = true,
     .rank = qv__largest_rank,
-    .fill = fill,
+    .prune = qv__prune_trim,
+    .combine = qv__combine_elect,
 };

@@ -3,7 +3,7 @@
  * lose everything. Where the entries' sum is 0, no sign is elected.
  */
 #include "merge/methods.h"
-#include "merge/prune.h"
+#include "merge/entries.h"
 
 #include <math.h>
 
@@ -15,14 +15,6 @@ static void prune(float *x, const struct qv_factor *f, size_t k,
         x[i] = fabsf(x[i]) >= f->in->threshold[k] ? x[i] : 0;
 }
 
-static qv_status fill(const struct qv_expert_site *out, double energy[2],
-                      const struct qv_merge_site *in, const struct qv_merge_how *how,
-                      qv_err *err)
-{
-    (void)energy;
-    return qv__merge_factors(out, in, how, prune, qv__combine_elect_strictly, err);
-}
-
 const struct qv_merge_ops qv__merge_ties_whole = {
     .name = "ties_whole",
     .about = "the same, each expert trimmed as one vector, as Arrow's authors do",
@@ -31,5 +23,6 @@ const struct qv_merge_ops qv__merge_ties_whole = {
     .same_ranks = true,
     .trims_whole = true,
     .rank = qv__largest_rank,
-    .fill = fill,
+    .prune = prune,
+    .combine = qv__combine_elect_strictly,
 };

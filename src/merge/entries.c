@@ -1,5 +1,5 @@
-/* prune.c - see prune.h. */
-#include "merge/prune.h"
+/* entries.c - see entries.h. */
+#include "merge/entries.h"
 
 #include "base/carve.h"
 #include "base/rng.h"
@@ -18,8 +18,8 @@ static size_t layout(struct qv_factor *f, void *base, size_t K, size_t n)
     return c.used;
 }
 
-static void merge_factor(float *y, struct qv_factor *f, const struct qv_merge_how *how,
-                         qv_prune_fn prune, qv_combine_fn combine)
+static void merge_factor(float *y, struct qv_factor *f, const struct qv_merge_ops *ops,
+                         const struct qv_merge_how *how)
 {
     for (size_t k = 0; k < f->K; k++) {
         const struct qv_expert_site *s = f->in->at[k];
@@ -27,15 +27,15 @@ static void merge_factor(float *y, struct qv_factor *f, const struct qv_merge_ho
         float *x = f->x + k * f->n;
         memcpy(x, f->is_B ? s->B : s->A, f->n * sizeof *x);
         f->weight[k] = c < 0 && !f->is_B ? -root : root;
-        if (prune)
-            prune(x, f, k, how);
+        if (ops->prune)
+            ops->prune(x, f, k, how);
     }
-    combine(y, f, how);
+    ops->combine(y, f, how);
 }
 
-qv_status qv__merge_factors(const struct qv_expert_site *out,
-                            const struct qv_merge_site *in, const struct qv_merge_how *how,
-                            qv_prune_fn prune, qv_combine_fn combine, qv_err *err)
+qv_status qv__merge_entries(const struct qv_expert_site *out,
+                            const struct qv_merge_ops *ops, const struct qv_merge_site *in,
+                            const struct qv_merge_how *how, qv_err *err)
 {
     struct qv_factor f = {.in = in, .K = in->n};
     size_t most = out->R * qv__max(in->D_in, in->D_out);
@@ -45,10 +45,10 @@ qv_status qv__merge_factors(const struct qv_expert_site *out,
         return qv_fail(err, QV_ENOMEM, "no memory for the factors of %zu experts", f.K);
     layout(&f, mem, f.K, most);
     f.n = out->R * in->D_in;
-    merge_factor(out->A, &f, how, prune, combine);
+    merge_factor(out->A, &f, ops, how);
     f.n = out->R * in->D_out;
     f.is_B = true;
-    merge_factor(out->B, &f, how, prune, combine);
+    merge_factor(out->B, &f, ops, how);
     free(mem);
     return QV_OK;
 }

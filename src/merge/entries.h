@@ -1,12 +1,12 @@
-/* prune.h - methods that look at weights one by one: drop some entries of every
- * expert's factor, then combine what is left, entry by entry.
+/* entries.h - methods that look at weights one by one: drop some entries of every
+ * expert's factor, then combine what is left, entry by entry. What they are made of.
  *
  * They work on the As and on the Bs, each by itself, as PEFT does. So that the
  * product of the results is of the size of sum c B A, sqrt(|c|) weighs both sides
  * and the sign of c the As alone.
  */
-#ifndef QV_MERGE_PRUNE_H
-#define QV_MERGE_PRUNE_H
+#ifndef QV_MERGE_ENTRIES_H
+#define QV_MERGE_ENTRIES_H
 
 #include "merge/merge.h"
 
@@ -20,19 +20,13 @@ struct qv_factor {
     size_t *count;  // [QV_SELECT_BINS] scratch
 };
 
-/* Prune one expert's entries x [n]. */
-typedef void (*qv_prune_fn)(float *x, const struct qv_factor *f, size_t k,
-                            const struct qv_merge_how *how);
+/* Do what ops->prune and ops->combine say to the As, then to the Bs. Fails with
+ * QV_ENOMEM. */
+qv_status qv__merge_entries(const struct qv_expert_site *out,
+                            const struct qv_merge_ops *ops, const struct qv_merge_site *in,
+                            const struct qv_merge_how *how, qv_err *err) QV_MUST_CHECK;
 
-/* y [n] = what the pruned factors combine to. */
-typedef void (*qv_combine_fn)(float *y, const struct qv_factor *f,
-                              const struct qv_merge_how *how);
-
-/* Prune and combine the As, then the Bs. Fails with QV_ENOMEM. */
-qv_status qv__merge_factors(const struct qv_expert_site *out,
-                            const struct qv_merge_site *in, const struct qv_merge_how *how,
-                            qv_prune_fn prune, qv_combine_fn combine,
-                            qv_err *err) QV_MUST_CHECK;
+/* ---- ways to prune ---- */
 
 /* The floor(density n) entries of largest magnitude stay (ties: the lower index). */
 void qv__prune_trim(float *x, const struct qv_factor *f, size_t k,
@@ -47,6 +41,8 @@ void qv__prune_drop(float *x, const struct qv_factor *f, size_t k,
  * Ties: the lower index counts as larger. m <= n. */
 void qv__keep_largest(float *x, size_t n, size_t m, size_t *count);
 void qv__drop_largest(float *x, size_t n, size_t m, size_t *count);
+
+/* ---- ways to combine ---- */
 
 /* The weighted sum. */
 void qv__combine_sum(float *y, const struct qv_factor *f, const struct qv_merge_how *how);
