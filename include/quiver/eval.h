@@ -14,9 +14,10 @@ extern "C" {
  * logarithms a token, at most 0, for "loglik". */
 typedef struct qv_task_result {
     const char *name, *metric;
-    size_t n;            // examples; a split of a small task may have none
-    double mean;         // NaN of none
-    const double *score; // [n] of each example, in file order
+    size_t n;                  // examples; a split of a small task may have none
+    double mean;               // NaN of none
+    const double *score;       // [n] of each example, in file order
+    const char *const *answer; // [n] what the model said; NULL of "choice" and "loglik"
 } qv_task_result;
 
 typedef struct qv_eval_result qv_eval_result;

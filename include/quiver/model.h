@@ -1,8 +1,8 @@
 /* model.h - a frozen base model, shared by everything that uses it.
  *
  * A model is a Hugging Face directory: config.json, model.safetensors (or
- * shards and their index), tokenizer.json or tokenizer.model. It is mapped, not
- * copied, and never changes; any number of threads may use one.
+ * shards and their index), tokenizer.json or tokenizer.model; or a GGUF file. It
+ * is mapped, not copied, and never changes; any number of threads may use one.
  */
 #ifndef QUIVER_MODEL_H
 #define QUIVER_MODEL_H
@@ -29,14 +29,15 @@ typedef struct qv_model_opts {
     bool trainable; // own every weight as floats, for full-parameter training
 } qv_model_opts;
 
-/* Open the model in `dir`. The caller owns *out. Fails with QV_ENOTFOUND, QV_EIO,
+/* Open the model in the directory or GGUF file `dir`. The caller owns *out. A GGUF file
+ * is never trainable. Fails with QV_ENOTFOUND, QV_EIO,
  * QV_EFORMAT (naming the tensor or key), QV_EUNSUPPORTED (naming the feature) or
  * QV_ENOMEM. `opts` may be NULL. */
 qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *opts,
                         qv_err *err) QV_MUST_CHECK;
 void qv_model_close(qv_model *model);
 
-/* The model's tokenizer, borrowed; NULL if its directory has none. */
+/* The model's tokenizer, borrowed; NULL if there is none beside its weights. */
 const qv_tokenizer *qv_model_tokenizer(const qv_model *model);
 
 size_t qv_model_vocabulary(const qv_model *model);

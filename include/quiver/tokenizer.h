@@ -15,7 +15,7 @@ extern "C" {
 
 typedef struct qv_tokenizer qv_tokenizer;
 
-/* Open `path`: a tokenizer.json, a tokenizer.model, or a directory that holds
+/* Open `path`: a tokenizer.json, a tokenizer.model, a GGUF file, or a directory that holds
  * tokenizer.json, tokenizer.model or vocab.json with merges.txt (the first of
  * them there is) and perhaps tokenizer_config.json, whose bos_token, eos_token
  * and add_bos_token are then honoured. Where nothing names BOS and EOS they are

@@ -134,7 +134,7 @@ static error_t parse_base(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option base_options[] = {
-    {"model", 'm', "M", 0, "The model: a Hugging Face directory", -2},
+    {"model", 'm', "M", 0, "The model: a Hugging Face directory or a GGUF file", -2},
     {"compute", KEY_COMPUTE, "HOW", 0,
      "auto (bf16 where the machine multiplies it), f32 or bf16", -2},
     {0},

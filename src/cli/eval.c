@@ -101,8 +101,8 @@ static const struct argp_option options[] = {
     {"limit", KEY_LIMIT, "N", 0, "Examples a task (all)", 0},
     {"max-tokens", KEY_MAX_TOKENS, "N", 0, "Of an answer (32)", 0},
     {"pass-tokens", KEY_PASS_TOKENS, "N", 0, "Tokens in one pass (1024)", 0},
-    {"out", KEY_OUT, "FILE", 0, "Write the result there too, with every example's score",
-     0},
+    {"out", KEY_OUT, "FILE", 0,
+     "Write the result there too, with every example's score and answer", 0},
     {0},
 };
 static const struct argp_child children[] = {
@@ -120,8 +120,9 @@ static const struct argp spec = {
         "rougeL: ROUGE-L F1 with stemming; exact: exact match; choice: the likeliest "
         "option is the right one; loglik: mean log-likelihood of a target's tokens.\n\n"
         "With --json: {\"tasks\":{name:{metric:value,\"n\":n}},\"mean\":{metric:value}}. "
-        "The file of --out has also, in each task, \"scores\":{metric:[...]}, and what "
-        "was scored under \"run\".",
+        "The file of --out has also, in each task, \"scores\":{metric:[...]} and, where "
+        "the model was asked for one, \"answers\":[...]; and what was scored under "
+        "\"run\".",
     .children = children,
 };
 
@@ -142,6 +143,13 @@ static void merge(json_t *tasks, json_t *mean, const qv_eval_result *r)
         json_object_set_new(task, t->metric, qv__json_number(t->mean));
         json_object_set_new(task, "n", json_integer((json_int_t)t->n));
         json_object_set_new(json_object_get(task, "scores"), t->metric, scores);
+        json_t *answers = json_array(); // greedy: the same for every metric that has any
+        for (size_t j = 0; t->answer && j < t->n; j++)
+            json_array_append_new(answers,
+                                  qv__json_text(t->answer[j], strlen(t->answer[j])));
+        if (t->answer)
+            json_object_set(task, "answers", answers);
+        json_decref(answers);
         if (t->n == 0)
             continue;
         json_t *sum = json_object_get(sums, t->metric);
@@ -217,7 +225,11 @@ static qv_status finish(const struct args *a, const qv_model *m, json_t *tasks,
     }
     const char *name;
     json_t *task;
-    json_object_foreach(tasks, name, task) json_object_del(task, "scores");
+    json_object_foreach(tasks, name, task)
+    {
+        json_object_del(task, "scores");
+        json_object_del(task, "answers");
+    }
     if (!result && a->as_json)
         qv__print(json_pack("{s:O, s:O}", "tasks", tasks, "mean", mean), true);
     else if (!result)

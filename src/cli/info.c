@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "data/dataset.h"
 #include "eval/suite.h"
+#include "format/gguf.h"
 #include "format/safetensors.h"
 #include "lora/peft.h"
 #include "model/model.h"
@@ -43,8 +44,8 @@ static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .parser = parse,
     .args_doc = "PATH",
-    .doc = "What a model, adapter, library, tokenizer, safetensors, task or suite file "
-           "holds.\v"
+    .doc = "What a model, adapter, library, tokenizer, safetensors, GGUF, task or suite "
+           "file holds.\v"
            "With --json: {\"kind\":...,...}.",
     .children = children,
 };
@@ -170,6 +171,65 @@ static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
     return QV_OK;
 }
 
+/* One item of a value; *at walks through its strings. */
+static json_t *gguf_item(const struct qv_gguf_value *v, size_t i, const char **at)
+{
+    if (v->kind == QV_GGUF_STR) {
+        struct qv_gguf_str s = qv__gguf_next(at);
+        return qv__json_text(s.at, s.n);
+    }
+    if (v->kind == QV_GGUF_BOOL)
+        return json_boolean(qv__gguf_int_at(v, i));
+    if (v->kind == QV_GGUF_F32 || v->kind == QV_GGUF_F64)
+        return qv__json_number(qv__gguf_float_at(v, i));
+    return json_integer(qv__gguf_int_at(v, i));
+}
+
+/* A value, but of a long list or text only how long it is. */
+static json_t *gguf_value(const struct qv_gguf_value *v)
+{
+    const char *at = v->data;
+    if (v->text && strlen(v->text) > 1000)
+        return json_sprintf("%zu bytes", strlen(v->text));
+    if (!v->is_list)
+        return gguf_item(v, 0, &at);
+    if (v->n > 16)
+        return json_sprintf("%zu items", v->n);
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->n; i++)
+        json_array_append_new(list, gguf_item(v, i, &at));
+    return list;
+}
+
+static qv_status gguf_info(json_t **out, const char *path, qv_err *err)
+{
+    struct qv_gguf g;
+    qv_status result = qv__gguf_open(&g, path, err);
+    if (result)
+        return result;
+    json_t *tensors = json_array(), *values = json_object();
+    size_t elements = 0, bytes = 0;
+    for (size_t i = 0; i < g.n; i++) {
+        const struct qv_gguf_tensor *t = &g.tensor[i];
+        json_t *shape = json_array();
+        for (int d = 0; d < t->rank; d++)
+            json_array_append_new(shape, count(t->shape[d]));
+        json_array_append_new(tensors, json_pack("{s:o, s:s, s:o}", "name",
+                                                 qv__json_text(t->name, strlen(t->name)),
+                                                 "type", t->type->name, "shape", shape));
+        elements += t->n;
+        bytes += t->bytes;
+    }
+    for (size_t i = 0; i < g.n_values; i++)
+        json_object_set_new(values, g.value[i].key, gguf_value(&g.value[i]));
+    *out =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", "gguf", "version",
+                  count(g.version), "n_tensors", count(g.n), "n_elements", count(elements),
+                  "bytes", count(bytes), "values", values, "tensors", tensors);
+    qv__gguf_close(&g);
+    return QV_OK;
+}
+
 static qv_status task_info(json_t **out, const char *path, qv_err *err)
 {
     struct qv_dataset *d;
@@ -266,6 +326,8 @@ static qv_status file_info(json_t **out, const char *path, qv_err *err)
 {
     if (ends_with(path, ".safetensors"))
         return safetensors_info(out, path, err);
+    if (ends_with(path, ".gguf"))
+        return gguf_info(out, path, err);
     if (ends_with(path, ".model"))
         return tokenizer_info(out, path, err);
     if (ends_with(path, ".json") && has_key(path, "model"))

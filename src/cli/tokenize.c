@@ -46,7 +46,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-    {"model", 'm', "M", 0, "A directory with a tokenizer, or a tokenizer's file", 0},
+    {"model", 'm', "M", 0,
+     "A directory with a tokenizer, a tokenizer's file or a GGUF file", 0},
     {"decode", 'd', NULL, 0, "TEXT is ids, apart by blanks or commas: write their text", 0},
     {"special", KEY_SPECIAL, NULL, 0, "Special tokens written in the text become their ids",
      0},

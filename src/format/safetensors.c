@@ -7,7 +7,7 @@
  */
 #include "format/safetensors.h"
 #include "base/json.h"
-#include "format/half.h"
+#include "kern/half.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -85,8 +85,10 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     a->scratch =
         qv__carve_f32(&c, (size_t)omp_get_max_threads(), qv__attention_scratch(a->n_max));
     if (m->wants_bf16)
-        a->half =
-            qv__carve(&c, qv__max(T, a->n_rows), qv__max(widest, d->V), 1, sizeof *a->half);
+        a->room.half = qv__carve(&c, qv__max(T, a->n_rows), qv__max(widest, d->V), 1,
+                                 sizeof *a->room.half);
+    if (m->has_blocks)
+        a->room.slab = qv__carve_f32(&c, qv__linear_slab(widest), 1);
     if (trains)
         carve_backward(a, &c, d, widest, R_max);
     return c.used;

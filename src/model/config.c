@@ -215,7 +215,7 @@ static int token_id(const json_t *o, const char *key, size_t V)
     return id >= 0 && id < (json_int_t)V ? (int)id : -1;
 }
 
-static qv_status parse(struct qv_config *c, const json_t *o, qv_err *err)
+qv_status qv__config_of(struct qv_config *c, const json_t *o, qv_err *err)
 {
     const char *type = "";
     *c = (struct qv_config){.eps = 1e-6f};
@@ -246,7 +246,7 @@ qv_status qv__config_parse(struct qv_config *c, const char *json, size_t size, q
     json_t *o;
     qv_status result = qv__json_parse(&o, json, size, err);
     if (!result)
-        result = parse(c, o, err);
+        result = qv__config_of(c, o, err);
     json_decref(o);
     return result ? qv_wrap(err, result, "config.json: ") : QV_OK;
 }
@@ -257,7 +257,7 @@ qv_status qv__config_read(struct qv_config *c, const char *dir, qv_err *err)
     json_t *o = NULL;
     char *path = qv__arena_fmt(&a, "%s/config.json", dir);
     qv_status result = qv__json_read(&o, path, 1 << 20, err);
-    if (!result && (result = parse(c, o, err)))
+    if (!result && (result = qv__config_of(c, o, err)))
         result = qv_wrap(err, result, "%s: ", path);
     json_decref(o);
     qv__arena_free(&a);

@@ -47,7 +47,7 @@ static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, f
 {
     const struct qv_affine *w = &p->m->layer[l].map[which];
     size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
-    qv__linear(y, x, &w->w, T, p->a->half);
+    qv__linear(y, x, &w->w, T, p->a->room);
     if (w->b.D_in)
         qv__bias(y, w->b.f32, T, w->w.D_out);
     qv__update_apply(p->update, site, y, x, T);
@@ -65,7 +65,7 @@ static void apply_back(const struct qv_pass *p, size_t l, enum qv_linear_map whi
     size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
     const struct qv_trainee *t = p->train;
     if (dx)
-        qv__linear_back(dx, dy, &w->w, T, p->a->half);
+        qv__linear_back(dx, dy, &w->w, T, p->a->room);
     if (t->map && t->map[site].R)
         qv__lora_back(dx, dy, x, t->z[site], &t->map[site], T, drop_of(t, site),
                       p->a->drop);
@@ -236,7 +236,7 @@ void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)
     struct qv_acts *a = p->a;
     qv__gather(a->rows, a->x, row, n, c->D);
     norm(p, &p->m->norm, a->row_normed, a->row_stat, a->rows, n);
-    qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->half);
+    qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->room);
     if (c->has_head_bias)
         qv__bias(a->logits, p->m->head.b.f32, n, c->V);
 }
@@ -253,7 +253,7 @@ static void head_backward(const struct qv_pass *p, const int *row, size_t n)
     const struct qv_affine *head = &p->m->head;
     struct qv_acts *a = p->a;
     zero(a->dn, n * c->D);
-    qv__linear_back(a->dn, a->logits, &head->w, n, a->half);
+    qv__linear_back(a->dn, a->logits, &head->w, n, a->room);
     zero(a->proj, n * c->D);
     norm_back(p, &p->m->norm, a->proj, a->dn, a->rows, a->row_stat, n);
     zero(a->dx, p->b->T * c->D);

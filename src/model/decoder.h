@@ -35,7 +35,7 @@ struct qv_acts {
     float *rows, *row_stat, *row_normed; // [n_rows, D] [n_rows, 2] [n_rows, D]
     float *logits;                       // [n_rows, V]
     float *scratch;                      // attention, one block a thread
-    uint16_t *half;                      // bf16 products; NULL with float ones
+    struct qv_linear_room room;          // half: with bf16 products; slab: with blocks
     const float **keys, **values;        // [n_seq <= T_max]
     /* the backward pass */
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;

@@ -18,6 +18,10 @@ static qv_status read(struct qv_config *c, const json_t *o, qv_err *err)
         (result = qv__json_bool(o, "attention_bias", &biased, err)) ||
         (result = qv__json_bool(o, "use_parallel_residual", &parallel, err)))
         return result;
+    if (c->Hk != c->H)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "%zu heads that share %zu key/value heads are not supported", c->H,
+                       c->Hk);
     if (theta > 0)
         c->theta = theta;
     c->has_bias[QV_QKV] = c->has_bias[QV_O] = biased;

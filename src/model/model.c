@@ -4,8 +4,11 @@
 #include "base/rng.h"
 #include "kern/kern.h"
 #include "model/family.h"
+#include "model/gguf_arch.h"
+#include "model/gguf_weights.h"
 #include "model/weights.h"
 #include "op/rope.h"
+#include "text/gguf_tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -110,7 +113,12 @@ static void meet_both(struct walk *w, const char *layer, const char *name,
 
 qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg, qv_err *err)
 {
-    const struct qv_names *names = &m->c.family->names;
+    return qv__model_each_as(m, &m->c.family->names, fn, arg, err);
+}
+
+qv_status qv__model_each_as(qv_model *m, const struct qv_names *names, qv_weight_fn fn,
+                            void *arg, qv_err *err)
+{
     struct walk w = {fn, arg, err, QV_OK};
     meet(&w, "", names->embed, "weight", &m->embed);
     meet(&w, "", names->positions, "weight", &m->positions);
@@ -158,12 +166,17 @@ static qv_status identify(void *arg, const char *name, struct qv_weight *w, qv_e
     struct identity *id = arg;
     id->n += (size_t)snprintf(id->text + id->n, id->room - id->n, "%s %zu %zu", name,
                               w->D_out, w->D_in);
-    for (size_t i = 0; i < qv__min(SAMPLE, w->D_out * w->D_in); i++) {
+    float value[SAMPLE + QV_BLOCK_MAX];
+    size_t n = qv__min(SAMPLE, w->D_out * w->D_in);
+    if (w->blocks)
+        qv__block_decode(value, w->type, w->blocks,
+                         (n + w->type->n - 1) / w->type->n * w->type->n);
+    for (size_t i = 0; i < n; i++) {
         uint16_t h;
         if (w->bf16)
             h = w->bf16[i];
         else
-            qv__kern_ref.to_bf16(&h, &w->f32[i], 1);
+            qv__kern_ref.to_bf16(&h, w->blocks ? &value[i] : &w->f32[i], 1);
         id->n += (size_t)snprintf(id->text + id->n, id->room - id->n, " %x", (unsigned)h);
     }
     return QV_OK;
@@ -182,7 +195,20 @@ static qv_status set_identity(qv_model *m, qv_err *err)
     qv_status result = qv__model_each(m, identify, &id, err);
     qv__hash_bytes(m->identity, id.text, id.n);
     free(id.text);
+    const char *origin = m->identity;
+    if (!result && m->gguf)
+        result = qv__gguf_str(m->gguf, QV_GGUF_ORIGIN, &origin, err);
+    snprintf(m->origin, sizeof m->origin, "%s", origin);
     return result;
+}
+
+static qv_status check_tokenizer(const qv_model *m, qv_err *err)
+{
+    size_t n = m->tokenizer ? qv_tokenizer_size(m->tokenizer) : 0;
+    return n <= m->c.V
+               ? QV_OK
+               : qv_fail(err, QV_EFORMAT, "%s: the tokenizer has %zu tokens, the model %zu",
+                         m->dir, n, m->c.V);
 }
 
 static qv_status open_tokenizer(qv_model *m, qv_err *err)
@@ -192,13 +218,44 @@ static qv_status open_tokenizer(qv_model *m, qv_err *err)
         if (!qv__is_file(qv__arena_fmt(&m->arena, "%s/%s", m->dir, names[i])))
             continue;
         qv_status result = qv_tokenizer_open(&m->tokenizer, m->dir, err);
-        if (!result && qv_tokenizer_size(m->tokenizer) > m->c.V)
-            result =
-                qv_fail(err, QV_EFORMAT, "%s: the tokenizer has %zu tokens, the model %zu",
-                        m->dir, qv_tokenizer_size(m->tokenizer), m->c.V);
-        return result;
+        return result ? result : check_tokenizer(m, err);
     }
     return QV_OK;
+}
+
+static qv_status open_dir(qv_model *m, qv_err *err)
+{
+    qv_status result = qv__config_read(&m->c, m->dir, err);
+    if (result)
+        return result;
+    lay_out(m);
+    result = qv__weights_map(m, err);
+    return result ? result : open_tokenizer(m, err);
+}
+
+static qv_status read_gguf(qv_model *m, qv_err *err)
+{
+    if (m->is_trainable)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "a GGUF file cannot be trained whole; a directory can");
+    qv_status result = qv__gguf_config(&m->c, m->gguf, err);
+    if (result)
+        return result;
+    lay_out(m);
+    result = qv__gguf_weights(m, err);
+    return result ? result : qv__tokenizer_from_gguf(&m->tokenizer, m->gguf, err);
+}
+
+static qv_status open_file(qv_model *m, qv_err *err)
+{
+    struct qv_gguf *g = qv_new(&m->arena, struct qv_gguf);
+    qv_status result = qv__gguf_open(g, m->dir, err);
+    if (result)
+        return result;
+    m->gguf = g;
+    if ((result = read_gguf(m, err)))
+        return qv_wrap(err, result, "%s: ", m->dir);
+    return check_tokenizer(m, err);
 }
 
 qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *opts,
@@ -213,17 +270,11 @@ qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *op
     m->is_trainable = o.trainable;
     m->wants_bf16 = !o.trainable && (o.compute == QV_COMPUTE_BF16 ||
                                      (o.compute == QV_COMPUTE_AUTO && qv__has_bf16()));
-    qv_status result = qv__config_read(&m->c, dir, err);
-    if (!result) {
-        lay_out(m);
-        result = qv__weights_map(m, err);
-    }
+    qv_status result = qv__is_file(dir) ? open_file(m, err) : open_dir(m, err);
     if (!result)
         result = make_rope(m, err);
     if (!result)
         result = set_identity(m, err);
-    if (!result)
-        result = open_tokenizer(m, err);
     if (result)
         qv_model_close(m);
     else
@@ -292,6 +343,7 @@ void qv_model_close(qv_model *m)
     qv_tokenizer_close(m->tokenizer);
     for (size_t i = 0; i < m->n_shards; i++)
         qv__st_close(&m->shard[i]);
+    qv__gguf_close(m->gguf);
     free(m->rope);
     free(m->own);
     qv__arena_free(&m->arena);

@@ -1,9 +1,10 @@
 /* model.h - the frozen base in memory: numbers, weights, sites, tokenizer.
  *
  * Weights lie in the mapped files and are never copied, but for what the
- * arithmetic needs in another form: norms, and bfloat16 matrices on machines
- * (or requests) that multiply floats. A trainable model is the exception: all
- * its weights are floats in one block, in the order of qv__model_each.
+ * arithmetic needs in another form: norms, bfloat16 matrices on machines
+ * (or requests) that multiply floats, and GGUF's matrices with moved rows. A trainable
+ * model is the exception: all its weights are floats in one block, in the order of
+ * qv__model_each.
  */
 #ifndef QV_MODEL_MODEL_H
 #define QV_MODEL_MODEL_H
@@ -13,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "format/gguf.h"
 #include "format/safetensors.h"
 #include "lora/site.h"
 #include "model/config.h"
@@ -29,6 +31,8 @@ struct qv_layer {
     struct qv_affine map[QV_N_MAPS];               // likewise
 };
 
+struct qv_names;
+
 struct qv_model {
     struct qv_config c;
     struct qv_weight embed;     // [V, D]
@@ -44,11 +48,14 @@ struct qv_model {
     size_t n_own;
     bool is_trainable;       // own holds every weight
     bool wants_bf16;         // products in bf16
-    char *dir;               // where it came from, or NULL
+    bool has_blocks;         // some weights are in blocks
+    char *dir;               // the directory or file it came from, or NULL
     char identity[65];       // SHA-256 of numbers, shapes and a sample of the weights
+    char origin[65];         // the identity of what it was quantised from, or its own
     qv_tokenizer *tokenizer; // NULL if the directory has none
     struct qv_st *shard;     // [n_shards] the mapped files
     size_t n_shards;
+    struct qv_gguf *gguf; // or the one mapped file, or NULL
     qv_arena arena;
 };
 
@@ -64,6 +71,10 @@ typedef qv_status (*qv_weight_fn)(void *arg, const char *name, struct qv_weight 
                                   qv_err *err);
 qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg,
                          qv_err *err) QV_MUST_CHECK;
+
+/* The same by other names: those of a format. */
+qv_status qv__model_each_as(qv_model *m, const struct qv_names *names, qv_weight_fn fn,
+                            void *arg, qv_err *err) QV_MUST_CHECK;
 
 /* Write dir/config.json and dir/model.safetensors (F32 or BF16). The directory
  * exists. The model must be trainable. */

@@ -180,7 +180,7 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
     qv_status result = qv_library_open(&lib, o->library, err);
     if (result)
         return result;
-    result = qv_library_check_base(lib, NULL, m->identity, err);
+    result = qv_library_check_base(lib, NULL, m->origin, err);
     if (!result)
         result = qv_library_snapshot(&snap, lib, err);
     if (!result)

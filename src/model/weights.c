@@ -168,7 +168,7 @@ static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err 
     return QV_OK;
 }
 
-static qv_status allocate(qv_model *m, size_t n, qv_err *err)
+qv_status qv__weights_allocate(qv_model *m, size_t n, qv_err *err)
 {
     size_t bytes = (n * sizeof(float) + 63) & ~(size_t)63;
     m->own = aligned_alloc(64, qv__max(bytes, 64));
@@ -189,7 +189,7 @@ qv_status qv__weights_map(qv_model *m, qv_err *err)
     if (!result)
         result = qv__model_each(m, check, &p, err);
     if (!result)
-        result = allocate(m, p.need, err);
+        result = qv__weights_allocate(m, p.need, err);
     if (!result)
         result = qv__model_each(m, place, &p, err);
     if (m->c.is_tied)
@@ -199,7 +199,7 @@ qv_status qv__weights_map(qv_model *m, qv_err *err)
 
 qv_status qv__weights_own(qv_model *m, qv_err *err)
 {
-    return allocate(m, qv_model_parameters(m), err);
+    return qv__weights_allocate(m, qv_model_parameters(m), err);
 }
 
 struct writing {

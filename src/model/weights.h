@@ -13,7 +13,10 @@ qv_status qv__weights_map(qv_model *m, qv_err *err) QV_MUST_CHECK;
 /* No model has more weights and biases than this. */
 size_t qv__weights_at_most(const qv_model *m);
 
-/* Allocate m->own for every weight, leaving m->n_own 0 for the caller to fill. */
+/* Allocate m->own for n floats, leaving m->n_own 0 for the caller to fill. */
+qv_status qv__weights_allocate(qv_model *m, size_t n, qv_err *err) QV_MUST_CHECK;
+
+/* The same for every weight. */
 qv_status qv__weights_own(qv_model *m, qv_err *err) QV_MUST_CHECK;
 
 #endif

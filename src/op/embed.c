@@ -6,19 +6,9 @@
 
 void qv__embed(float *x, const int *token, const struct qv_weight *table, size_t T)
 {
-    const size_t D = table->D_in;
 #pragma omp parallel for schedule(static) if (T > 16)
-    for (size_t t = 0; t < T; t++) {
-        size_t at = (size_t)token[t] * D;
-        if (table->f32) {
-            memcpy(x + t * D, table->f32 + at, D * sizeof *x);
-            continue;
-        }
-        for (size_t i = 0; i < D; i++) {
-            uint32_t bits = (uint32_t)table->bf16[at + i] << 16;
-            memcpy(&x[t * D + i], &bits, sizeof bits);
-        }
-    }
+    for (size_t t = 0; t < T; t++)
+        qv__weight_row(x + t * table->D_in, table, (size_t)token[t]);
 }
 
 /* Threads split the columns: tokens repeat, columns do not. */

@@ -1,19 +1,23 @@
 /* linear.h - a linear map y = W x over T rows, forward and backward.
  *
- * W [D_out, D_in] is stored as the file has it: f32 or bf16. Three ways:
+ * W [D_out, D_in] is stored as the file has it: f32, bf16 or blocks. Four ways:
  *   f32      float products; a bf16 weight is widened once, when loaded
  *   bf16     the activations are rounded too, sums stay float (only where the
  *            CPU multiplies bfloat16)
+ *   blocks   float products with a slab of W's rows at a time, widened
  *   few rows W is read where it lies, row by row: the limit is memory
  */
 #ifndef QV_OP_LINEAR_H
 #define QV_OP_LINEAR_H
 
 #include "base/base.h"
+#include "kern/block.h"
 
 struct qv_weight {
-    const float *f32;     // [D_out, D_in], or NULL
-    const uint16_t *bf16; // the same as bfloat16, or NULL; at least one is set
+    const float *f32;                 // [D_out, D_in], or NULL
+    const uint16_t *bf16;             // the same as bfloat16, or NULL
+    const void *blocks;               // or in blocks alone: then the others are NULL
+    const struct qv_block_type *type; // of the blocks; divides D_in
     size_t D_out, D_in;
     bool is_turned; // the file has it as [D_in, D_out]; here it never is
 };
@@ -21,15 +25,26 @@ struct qv_weight {
 /* Below this many rows, weights are read where they lie. */
 enum { QV_FEW_ROWS = 4 };
 
-/* y [T, D_out] = x [T, D_in] W'. `half` is scratch for T * max(D_in, D_out)
- * bfloat16 numbers and asks for bf16 products, which happen if W has bf16; NULL
- * asks for float. */
+/* Scratch for products; NULL where it is not wanted. `half` asks for bf16 products, which
+ * happen if W has bf16. Weights in blocks need a slab if there are more than few rows. */
+struct qv_linear_room {
+    uint16_t *half; // [T * max(D_in, D_out)]
+    float *slab;    // [qv__linear_slab(D_in)]
+};
+
+/* Floats in the slab for rows of D_in. */
+size_t qv__linear_slab(size_t D_in);
+
+/* out [D_in] = row o of W, as floats. */
+void qv__weight_row(float *out, const struct qv_weight *w, size_t o);
+
+/* y [T, D_out] = x [T, D_in] W'. */
 void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
-                uint16_t *half);
+                struct qv_linear_room room);
 
 /* dx [T, D_in] += dy [T, D_out] W. The map is frozen: it has no dW. */
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,
-                     uint16_t *half);
+                     struct qv_linear_room room);
 
 /* dW [D_out, D_in] += dy' x, for the one mode that trains the base. */
 void qv__linear_back_weight(float *dw, const float *dy, const float *x, size_t D_out,

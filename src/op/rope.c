@@ -18,15 +18,27 @@ static double llama3(double frequency, const struct qv_rope_scaling *s)
     return kept * frequency + (1 - kept) * frequency / factor;
 }
 
+double qv__rope_frequency(size_t i, size_t R, float theta,
+                          const struct qv_rope_scaling *scaling)
+{
+    double frequency = pow((double)theta, -2.0 * (double)i / (double)R);
+    switch (scaling->kind) {
+    case QV_ROPE_LINEAR:
+        return frequency / (double)scaling->factor;
+    case QV_ROPE_LLAMA3:
+        return llama3(frequency, scaling);
+    case QV_ROPE_DIVIDED:
+        return frequency / (double)scaling->divisor[i];
+    default:
+        return frequency;
+    }
+}
+
 void qv__rope_table(float *table, size_t n_ctx, size_t R, float theta,
                     const struct qv_rope_scaling *scaling)
 {
     for (size_t i = 0; i < R / 2; i++) {
-        double frequency = pow((double)theta, -2.0 * (double)i / (double)R);
-        if (scaling->kind == QV_ROPE_LINEAR)
-            frequency /= (double)scaling->factor;
-        else if (scaling->kind == QV_ROPE_LLAMA3)
-            frequency = llama3(frequency, scaling);
+        const double frequency = qv__rope_frequency(i, R, theta, scaling);
         for (size_t p = 0; p < n_ctx; p++) {
             table[(p * (R / 2) + i) * 2] = (float)cos((double)p * frequency);
             table[(p * (R / 2) + i) * 2 + 1] = (float)sin((double)p * frequency);

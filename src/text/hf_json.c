@@ -337,13 +337,19 @@ qv_status qv__tokenizer_parse_json(qv_tokenizer **out, const char *bytes, size_t
     *out = NULL;
     json_t *root;
     qv_status result = qv__json_parse(&root, bytes, size, err);
-    if (result)
-        return result;
-    qv_tokenizer *tok = qv__tokenizer_new();
-    result = tok ? read_root(tok, root, err)
-                 : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer");
+    if (!result)
+        result = qv__tokenizer_of_json(out, root, err);
     json_decref(root);
-    return finish(out, tok, result);
+    return result;
+}
+
+qv_status qv__tokenizer_of_json(qv_tokenizer **out, const json_t *root, qv_err *err)
+{
+    *out = NULL;
+    qv_tokenizer *tok = qv__tokenizer_new();
+    return finish(out, tok,
+                  tok ? read_root(tok, root, err)
+                      : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer"));
 }
 
 /* The lines "a b" of a merges.txt, after a "#version" line. */

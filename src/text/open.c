@@ -1,9 +1,10 @@
 /* open.c - finding the files of a tokenizer, and what tokenizer_config.json says.
  *
- * In a directory tokenizer.json is preferred, then tokenizer.model, then GPT-2's
- * vocab.json with merges.txt.
+ * A GGUF file has its tokenizer among its values. In a directory tokenizer.json is
+ * preferred, then tokenizer.model, then GPT-2's vocab.json with merges.txt.
  */
 #include "base/file.h"
+#include "text/gguf_tokenizer.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -53,6 +54,19 @@ static qv_status open_gpt2(qv_tokenizer **out, const char *dir, const char *voca
     }
     qv__unmap(&vocab);
     return result;
+}
+
+static qv_status open_gguf(qv_tokenizer **out, const char *path, qv_err *err)
+{
+    struct qv_gguf g;
+    qv_status result = qv__gguf_open(&g, path, err);
+    if (result)
+        return result;
+    result = qv__tokenizer_from_gguf(out, &g, err);
+    if (!result && !*out)
+        result = qv_fail(err, QV_ENOTFOUND, "holds no tokenizer");
+    qv__gguf_close(&g);
+    return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
 }
 
 /* A token that the configuration names: "x", {"content": "x"}, or null for none.
@@ -124,6 +138,8 @@ qv_status qv_tokenizer_open(qv_tokenizer **out, const char *path, qv_err *err)
     size_t n = strlen(path);
     if (qv__is_dir(path))
         result = open_dir(out, &a, path, err);
+    else if (n >= 5 && !strcmp(path + n - 5, ".gguf"))
+        result = open_gguf(out, path, err);
     else if (n >= 5 && !strcmp(path + n - 5, ".json"))
         result = open_one(out, path, qv__tokenizer_parse_json, err);
     else

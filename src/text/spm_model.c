@@ -107,6 +107,7 @@ struct model {
     int unk;
     uint64_t kind;
     bool byte_fallback, suffixes, denormalizes;
+    bool may_be_unused; // pieces that only fill up the vocabulary
 };
 
 static const char *keep(const struct model *m, struct wire bytes)
@@ -150,9 +151,26 @@ static const char *check_type(struct model *m, const struct piece *p, struct wir
                    ? NULL
                    : "is of type BYTE but names none";
     case UNUSED:
-        return "is of type UNUSED, which is not supported";
+        return m->may_be_unused ? NULL : "is of type UNUSED, which is not supported";
     }
     return "has an unknown type";
+}
+
+/* The next piece, of which type and score are set. */
+static qv_status add_piece(struct model *m, struct wire text, qv_err *err)
+{
+    struct piece *p = &m->piece[m->n];
+    size_t n = (size_t)(text.end - text.at);
+    const char *wrong = check_text((const char *)text.at, n);
+    p->id = (int)m->n;
+    if (!wrong)
+        wrong = check_type(m, p, text);
+    if (wrong)
+        return qv_fail(err, p->type == UNUSED ? QV_EUNSUPPORTED : QV_EFORMAT,
+                       "piece %zu %s", m->n, wrong);
+    m->n_halvings += n;
+    m->n++;
+    return qv__vocab_add(&m->tok->vocab, (const char *)text.at, n, (size_t)p->id, err);
 }
 
 /* message SentencePiece { string piece = 1; float score = 2; Type type = 3; } */
@@ -161,7 +179,7 @@ static qv_status read_piece(struct model *m, struct wire w, qv_err *err)
     struct piece *p = &m->piece[m->n];
     struct wire text = {0};
     struct field f;
-    *p = (struct piece){.id = (int)m->n, .type = NORMAL};
+    *p = (struct piece){.type = NORMAL};
     while (w.at < w.end) {
         if (!read_field(&f, &w))
             return qv_fail(err, QV_EFORMAT, "piece %zu is cut short", m->n);
@@ -172,16 +190,7 @@ static qv_status read_piece(struct model *m, struct wire w, qv_err *err)
         else if (f.number == 3 && f.kind == VARINT)
             p->type = (enum piece_type)qv__min((size_t)f.value, BYTE + 1);
     }
-    size_t n = (size_t)(text.end - text.at);
-    const char *wrong = check_text((const char *)text.at, n);
-    if (!wrong)
-        wrong = check_type(m, p, text);
-    if (wrong)
-        return qv_fail(err, p->type == UNUSED ? QV_EUNSUPPORTED : QV_EFORMAT,
-                       "piece %zu %s", m->n, wrong);
-    m->n_halvings += n;
-    m->n++;
-    return qv__vocab_add(&m->tok->vocab, (const char *)text.at, n, (size_t)p->id, err);
+    return add_piece(m, text, err);
 }
 
 static qv_status read_trainer(struct model *m, struct wire w, qv_err *err)
@@ -239,21 +248,26 @@ static qv_status read_denormalizer(struct model *m, struct wire w, qv_err *err)
     return QV_OK;
 }
 
+static qv_status make_room(struct model *m, size_t n, qv_err *err)
+{
+    m->tok->vocab.limit = n;
+    m->piece = calloc(n + 1, sizeof *m->piece);
+    m->n = 0;
+    return m->piece ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory for %zu pieces", n);
+}
+
 /* message ModelProto: pieces = 1, trainer_spec = 2, normalizer_spec = 3,
  * self_test_data = 4 (not needed), denormalizer_spec = 5. */
 static qv_status read_message(struct model *m, struct wire w, qv_err *err)
 {
     struct field f;
-    qv_status result = QV_OK;
     for (struct wire count = w; count.at < count.end; m->n += f.number == 1)
         if (!read_field(&f, &count))
             return qv_fail(err, QV_EFORMAT, "not a SentencePiece model: field at byte %zu",
                            (size_t)(count.at - w.at));
-    m->tok->vocab.limit = m->n;
-    m->piece = calloc(m->n + 1, sizeof *m->piece);
-    if (!m->piece)
-        return qv_fail(err, QV_ENOMEM, "no memory for %zu pieces", m->n);
-    m->n = 0;
+    qv_status result = make_room(m, m->n, err);
+    if (result)
+        return result;
     while (w.at < w.end && !result) {
         qv_check(read_field(&f, &w));
         if (f.kind != BYTES && f.number <= 5)
@@ -356,6 +370,10 @@ static qv_status add_merges(struct model *m, qv_err *err)
     qv_status result = qv__bpe_init(&tok->bpe, &tok->vocab, m->n_halvings, err);
     if (result)
         return result;
+    float *score = qv_new_n(&tok->arena, float, m->n);
+    for (size_t i = 0; i < m->n; i++)
+        score[i] = m->piece[i].score;
+    tok->score = score;
     qsort(m->piece, m->n, sizeof *m->piece, best_first);
     uint32_t rank = 0;
     for (size_t i = 0; i < m->n; i++) {
@@ -419,12 +437,9 @@ static qv_status build(struct model *m, qv_err *err)
     return QV_OK;
 }
 
-qv_status qv__tokenizer_parse_spm(qv_tokenizer **out, const char *bytes, size_t size,
-                                  qv_err *err)
+static qv_status begin(struct model *m, qv_err *err)
 {
-    *out = NULL;
-    const unsigned char *at = (const unsigned char *)bytes;
-    struct model m = {
+    *m = (struct model){
         .tok = qv__tokenizer_new(),
         .norm = {.add_dummy_prefix = true,
                  .remove_extra_whitespaces = true,
@@ -434,15 +449,51 @@ qv_status qv__tokenizer_parse_spm(qv_tokenizer **out, const char *bytes, size_t 
         .unk = -1,
         .kind = 1,
     };
-    if (!m.tok)
-        return qv_fail(err, QV_ENOMEM, "no memory for a tokenizer");
-    qv_status result = read_message(&m, (struct wire){at, at + size}, err);
+    return m->tok ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer");
+}
+
+/* Ends what begin() began, after reading failed or did not. */
+static qv_status finish(qv_tokenizer **out, struct model *m, qv_status result, qv_err *err)
+{
+    *out = NULL;
     if (!result)
-        result = build(&m, err);
-    free(m.piece);
+        result = build(m, err);
+    free(m->piece);
     if (result)
-        qv_tokenizer_close(m.tok);
+        qv_tokenizer_close(m->tok);
     else
-        *out = m.tok;
+        *out = m->tok;
     return result;
+}
+
+qv_status qv__tokenizer_parse_spm(qv_tokenizer **out, const char *bytes, size_t size,
+                                  qv_err *err)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    struct model m;
+    qv_status result = begin(&m, err);
+    if (!result)
+        result = read_message(&m, (struct wire){at, at + size}, err);
+    return finish(out, &m, result, err);
+}
+
+qv_status qv__tokenizer_of_pieces(qv_tokenizer **out, const struct qv__spm_list *list,
+                                  qv_err *err)
+{
+    struct model m;
+    qv_status result = begin(&m, err);
+    if (!result)
+        result = make_room(&m, list->n, err);
+    m.kind = 2;
+    m.may_be_unused = true;
+    m.norm.add_dummy_prefix = list->add_dummy_prefix;
+    m.norm.remove_extra_whitespaces = list->remove_extra_whitespaces;
+    for (size_t i = 0; i < list->n && !result; i++) {
+        const struct qv__spm_piece *p = &list->piece[i];
+        const unsigned char *text = (const unsigned char *)p->text;
+        m.piece[i] = (struct piece){.type = p->type, .score = p->score};
+        result = add_piece(&m, (struct wire){text, text + p->n}, err);
+    }
+    m.byte_fallback = m.n_bytes > 0;
+    return finish(out, &m, result, err);
 }

@@ -22,6 +22,7 @@ struct qv_tokenizer {
     struct qv__vocab vocab;
     size_t size; // ids below are tokens; above are characters only merges know
     struct qv__bpe bpe;
+    const float *score;               // [size] of a SentencePiece model, or NULL
     struct qv__added_set raw, normal; // added tokens by where they are looked for
     struct qv__norm *norm;
     struct qv__cut *cut;
@@ -36,6 +37,24 @@ struct qv_tokenizer {
 qv_status qv__tokenizer_parse_json(qv_tokenizer **out, const char *bytes, size_t size,
                                    qv_err *err) QV_MUST_CHECK;
 qv_status qv__tokenizer_parse_spm(qv_tokenizer **out, const char *bytes, size_t size,
+                                  qv_err *err) QV_MUST_CHECK;
+/* The same from what a tokenizer.json says. */
+qv_status qv__tokenizer_of_json(qv_tokenizer **out, const json_t *root,
+                                qv_err *err) QV_MUST_CHECK;
+/* The same from what a tokenizer.model of the BPE kind says, without a charsmap. */
+struct qv__spm_piece {
+    const char *text; // [n]
+    size_t n;
+    float score;
+    unsigned type; // SentencePiece's: 1 normal, 2 unknown, 3 control, 4 user-defined, 5
+                   // unused, 6 byte
+};
+struct qv__spm_list {
+    const struct qv__spm_piece *piece; // [n]
+    size_t n;
+    bool add_dummy_prefix, remove_extra_whitespaces;
+};
+qv_status qv__tokenizer_of_pieces(qv_tokenizer **out, const struct qv__spm_list *list,
                                   qv_err *err) QV_MUST_CHECK;
 /* GPT-2's first layout: vocab.json and merges.txt. */
 qv_status qv__tokenizer_parse_gpt2(qv_tokenizer **out, const char *vocab, size_t vocab_size,

@@ -194,6 +194,7 @@ static void every_command_lists_its_options(void **state)
                   "--elect --seed --json LIB average cat svd ties dare_linear breadcrumbs "
                   "subtract_exact"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
+        {"quantize", "--model --type --out --json q4_k"},
         {"eval", "--model --suite --metric --split --limit --max-tokens --out --adapter "
                  "--library --router --expert --json"},
     };
@@ -617,7 +618,8 @@ static void a_route_has_k_experts_a_token_whose_weights_sum_to_one(void **state)
     assert_non_null(strstr(out, "each site, over 6 tokens"));
 }
 
-static void an_evaluation_has_every_metric_and_in_its_file_every_score(void **state)
+static void
+an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer(void **state)
 {
     (void)state;
     json_t *v =
@@ -644,6 +646,11 @@ static void an_evaluation_has_every_metric_and_in_its_file_every_score(void **st
         assert_int_equal(json_array_size(scores), 5);
         assert_true(fabs(sum / 5 - told) < 1e-6);
     }
+    const json_t *answers = json_object_get(full, "answers");
+    assert_null(json_object_get(a, "answers"));
+    assert_int_equal(json_array_size(answers), 5);
+    for (size_t j = 0; j < 5; j++)
+        assert_true(json_is_string(json_array_get(answers, j)));
     json_decref(file);
     json_decref(v);
     works("eval --model m tasks/a.jsonl --limit 3 --metric exact");
@@ -690,7 +697,9 @@ static void info_knows_what_is_at_a_path(void **state)
         {"tasks", "tasks"},
         {"tasks/a.jsonl", "task"},
         {"suite.json", "suite"},
+        {"m.gguf", "gguf"},
     };
+    works("quantize --model m --out m.gguf");
     write_text(in_world("suite.json"), "{\"metric\":\"choice\",\"tasks\":[\"tasks/\"]}");
     for (size_t i = 0; i < QV_COUNT(kinds); i++) {
         char args[64];
@@ -702,6 +711,68 @@ static void info_knows_what_is_at_a_path(void **state)
         works(args);
         assert_non_null(strstr(out, kinds[i][1]));
     }
+}
+
+static void a_model_is_quantised_and_info_says_to_what(void **state)
+{
+    (void)state;
+    says("quantize -o x", 2, "quiver quantize: --model is missing");
+    says("quantize -m m", 2, "quiver quantize: --out is missing");
+    says("quantize -m m -o x --type q7", 2, "--type: 'q7' is not f32, f16, bf16, q8_0");
+    says("quantize -m m -o x --type iq4_nl", 2, "--type: 'iq4_nl' is not f32");
+    says("quantize -m none -o x", 1, "quiver: none");
+    says("quantize -m m -o none/x", 1, "quiver: none/x: No such file or directory");
+    json_t *v = json_of("quantize --model m --type Q4_0 --out m4.gguf --json");
+    assert_string_equal(json_string_value(json_object_get(v, "type")), "Q4_0");
+    json_decref(v);
+    v = json_of("info m4.gguf --json");
+    const json_t *values = json_object_get(v, "values");
+    assert_string_equal(json_string_value(json_object_get(values, "general.name")), "m");
+    assert_string_equal(json_string_value(json_object_get(values, "tokenizer.ggml.tokens")),
+                        "400 items");
+    json_decref(v);
+}
+
+static double bits_of(const char *model, const char *who)
+{
+    char args[128];
+    snprintf(args, sizeof args, "score --json --model %s %s --text 'The cat sat.'", model,
+             who);
+    json_t *v = json_of(args);
+    double bits = json_number_value(json_object_get(v, "bits_per_char"));
+    json_decref(v);
+    return bits;
+}
+
+static void a_gguf_file_serves_wherever_a_directory_does(void **state)
+{
+    (void)state;
+    works("quantize --model m --type f32 --out f.gguf");
+    works("quantize --model m --type q8_0 --out q.gguf");
+    json_t *ids = json_of("tokenize --json --model m 'The cat sat.'");
+    json_t *same = json_of("tokenize --json --model q.gguf 'The cat sat.'");
+    assert_true(json_equal(ids, same));
+    json_decref(ids);
+    json_decref(same);
+    assert_true(fabs(bits_of("f.gguf", "") - bits_of("m", "")) < 1e-6);
+    assert_true(fabs(bits_of("q.gguf", "") - bits_of("m", "")) < 0.01);
+    assert_true(fabs(bits_of("f.gguf", "--adapter ad") - bits_of("m", "--adapter ad")) <
+                1e-6);
+    // A library knows the base that the file was made of.
+    assert_true(fabs(bits_of("q.gguf", "--library lib --router arrow") -
+                     bits_of("m", "--library lib --router arrow")) < 0.01);
+    works("route --model q.gguf --library lib --router arrow 'The cat sat.'");
+    works("generate --model q.gguf --prompt The --max-tokens 3");
+    works("eval --model q.gguf --metric loglik tasks");
+    works("train --model q.gguf --data tasks/a.jsonl --out adq --steps 3 --lr 1e-2");
+    assert_true(bits_of("q.gguf", "--adapter adq") != bits_of("q.gguf", ""));
+    works("build --model q.gguf --tasks tasks --library libq --method private --steps 1");
+    works("info q.gguf");
+    says("train --full --random --model q.gguf --data tasks/a.jsonl --out x --steps 1", 1,
+         "quiver: q.gguf");
+    says("train --full --model q.gguf --data tasks/a.jsonl --out x --steps 1", 1,
+         "quiver: q.gguf: a GGUF file cannot be trained whole; a directory can");
+    says("quantize --model q.gguf --out r.gguf", 1, "quiver: q.gguf: a GGUF file already");
 }
 
 int main(void)
@@ -723,9 +794,12 @@ int main(void)
         cmocka_unit_test(experts_are_merged_by_every_method),
         cmocka_unit_test(a_merge_by_cat_is_the_uniform_router),
         cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),
-        cmocka_unit_test(an_evaluation_has_every_metric_and_in_its_file_every_score),
+        cmocka_unit_test(
+            an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
         cmocka_unit_test(a_library_is_listed_changed_and_verified),
         cmocka_unit_test(info_knows_what_is_at_a_path),
+        cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),
+        cmocka_unit_test(a_gguf_file_serves_wherever_a_directory_does),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
 }

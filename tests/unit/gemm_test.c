@@ -113,9 +113,10 @@ static void a_linear_map_in_bf16_rounds_its_input_and_nothing_else(void **state)
     for (size_t i = 0; i < O * D; i++)
         W[i] = widened(w16[i]);
     const struct qv_weight w = {.f32 = W, .bf16 = w16, .D_out = O, .D_in = D};
-    qv__linear(y, x, &w, T, half);
-    qv__linear_back(dx, dy, &w, T, half);
-    qv__linear(want, x, &w, 3, NULL); // few rows read bf16 weights with float inputs
+    qv__linear(y, x, &w, T, (struct qv_linear_room){.half = half});
+    qv__linear_back(dx, dy, &w, T, (struct qv_linear_room){.half = half});
+    // few rows read bf16 weights with float inputs
+    qv__linear(want, x, &w, 3, (struct qv_linear_room){0});
     for (size_t i = 0; i < 3 * O; i++)
         assert_true(fabs((double)(want[i] - y[i])) > 0); // so this is another way
 
@@ -126,15 +127,15 @@ static void a_linear_map_in_bf16_rounds_its_input_and_nothing_else(void **state)
     for (size_t i = 0; i < T * O; i++)
         dy[i] = widened(d16[i]);
     const struct qv_weight f = {.f32 = W, .D_out = O, .D_in = D};
-    qv__linear(want, x, &f, T, NULL);
-    qv__linear_back(want_dx, dy, &f, T, NULL);
+    qv__linear(want, x, &f, T, (struct qv_linear_room){0});
+    qv__linear_back(want_dx, dy, &f, T, (struct qv_linear_room){0});
     assert_close_to_scale(y, want, T * O, 1e-6);
     assert_close_to_scale(dx, want_dx, T * D, 1e-6);
     for (size_t few = 1; few < QV_FEW_ROWS; few++) {
         float y32[T * O], y16[T * O];
-        qv__linear(y32, x, &f, few, NULL);
+        qv__linear(y32, x, &f, few, (struct qv_linear_room){0});
         qv__linear(y16, x, &(struct qv_weight){.bf16 = w16, .D_out = O, .D_in = D}, few,
-                   half);
+                   (struct qv_linear_room){.half = half});
         assert_close_to_scale(y32, want, few * O, 1e-6);
         assert_close_to_scale(y16, want, few * O, 1e-6);
     }

@@ -1,6 +1,6 @@
 /* half_test.c - 16-bit floats against ldexp, every one of them. */
 #include "base/base.h"
-#include "format/half.h"
+#include "kern/half.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -42,7 +42,7 @@ static void fill_linear(void *arg)
 {
     const struct operands *o = arg;
     const struct qv_weight w = {.f32 = o->b, .D_out = o->E, .D_in = o->D};
-    qv__linear(o->y, o->a, &w, o->T, NULL);
+    qv__linear(o->y, o->a, &w, o->T, (struct qv_linear_room){0});
 }
 
 static void linears_gradients_equal_differences(void **state)
@@ -62,7 +62,7 @@ static void linears_gradients_equal_differences(void **state)
         float *dx = copy_of(was, MAX_T * D), *dw = copy_of(was, O * D);
         const struct qv_weight w = {.f32 = o.b, .D_out = O, .D_in = D};
         const struct function f = {fill_linear, &o, o.y, dy, T * O};
-        qv__linear_back(dx, dy, &w, T, NULL);
+        qv__linear_back(dx, dy, &w, T, (struct qv_linear_room){0});
         qv__linear_back_weight(dw, dy, o.a, O, D, T);
         assert_gradient(&f, o.a, T * D, dx, was);
         assert_gradient(&f, o.b, O * D, dw, was);
@@ -404,7 +404,8 @@ static size_t many_loops(float *out)
     qv__embed(at, id, &(struct qv_weight){.f32 = w, .D_out = V, .D_in = D}, T);
     qv__embed_back(at + N, dy, id, T, D);
     at += N + V * D;
-    qv__linear(at, x, &(struct qv_weight){.f32 = w, .D_out = 200, .D_in = D}, 3, NULL);
+    qv__linear(at, x, &(struct qv_weight){.f32 = w, .D_out = 200, .D_in = D}, 3,
+               (struct qv_linear_room){0});
     at += 3 * 200;
     qv__logprob(at, x, id, T, D);
     memcpy(at + T, x, N * sizeof *at);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Regenerates every golden file.  See README.md, "How to regenerate", for the environment.
 # usage: all.sh TOKENIZERS_DIR STORIES260K_DIR LLAMA2C_CHECKOUT [TEXT_FILE...]
+# LLAMA_CPP names a checkout of llama.cpp; without it gguf/ stays.
 # V4 names a directory with the packages of requirements_v4.txt; without it llama/odd_v4 stays.
 set -eu
 here=$(dirname "$0")
@@ -12,6 +13,7 @@ python3 "$here/llama.py"
 for recipe in families train muon peft_adapters arrow_paper arrow_peft cluster merge; do
     python3 "$here/$recipe.py"
 done
+[ -z "${LLAMA_CPP:-}" ] || python3 "$here/gguf_files.py" "$LLAMA_CPP"
 python3 "$here/text.py" "$tokenizers" "$stories"
 python3 "$here/stories.py" "$llama2c" "$stories"
 python3 "$here/rouge.py" "$@"

@@ -1,29 +1,6 @@
 /* half.c - see half.h. Integer arithmetic alone, so that no rounding mode,
  * flush-to-zero flag or compiler extension changes the result. */
-#include "format/half.h"
-
-float qv__f16_to_f32(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31,
-             fraction = h & 0x3ff;
-    uint32_t bits;
-    if (exponent == 31) {
-        bits = 0x7f800000 | fraction << 13;
-        if (fraction)
-            bits |= 0x400000; // quiet NaN
-    } else if (exponent) {
-        bits = (exponent + 112) << 23 | fraction << 13;
-    } else if (fraction) { // subnormal: shift the leading 1 up to its hidden place
-        uint32_t shift = (uint32_t)__builtin_clz(fraction) - 21;
-        bits = (113 - shift) << 23 | (fraction << (shift + 13) & 0x7fffff);
-    } else {
-        bits = 0;
-    }
-    bits |= sign;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
+#include "kern/half.h"
 
 uint16_t qv__f32_to_f16(float f)
 {
