@@ -190,6 +190,9 @@ static void every_command_lists_its_options(void **state)
          "--limit --rank --lr --steps --seed --json private: shared: mbc: random:"},
         {"library", "list show add remove rename verify export --task --replace --json"},
         {"cluster", "--clusters --method --seed --json LIB"},
+        {"merge", "--method --out --experts --weights --general --density --gamma --rank "
+                  "--elect --seed --json LIB average cat svd ties dare_linear breadcrumbs "
+                  "subtract_exact"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
         {"quantize", "--model --type --out --json q4_k"},
         {"eval", "--model --suite --metric --split --limit --max-tokens --out --adapter "
@@ -287,6 +290,31 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
     }
 }
 
+static void a_merge_asked_wrongly_exits_with_2_and_says_what_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"merge --method cat --out x", "quiver merge: there is no library"},
+        {"merge lib lib", "quiver merge: one library at a time"},
+        {"merge lib --out x", "quiver merge: --method is missing"},
+        {"merge lib --method cat", "quiver merge: --out is missing"},
+        {"merge lib --method cat --out x --experts a,b --weights 1",
+         "--weights has 1 numbers, and --experts 2 names"},
+        {"merge lib --method cat --out x --experts a,b --weights 1,",
+         "--weights: '' is not a number"},
+        {"merge lib --method ties --out x --density 0",
+         "--density: 0 is not in 1e-09 .. 1"},
+        {"merge lib --method ties --out x --gamma 2", "--gamma: 2 is not in 0 .. 1"},
+        {"merge lib --method svd --out x --rank 0", "--rank: 0 is less than 1"},
+        {"merge lib --method ties --out x --elect all",
+         "--elect: 'all' is not sum or count"},
+    };
+    for (size_t i = 0; i < QV_COUNT(wrong); i++) {
+        says(wrong[i][0], 2, wrong[i][1]);
+        assert_string_equal(out, "");
+    }
+}
+
 static void a_failure_exits_with_1_and_one_sentence(void **state)
 {
     (void)state;
@@ -308,6 +336,12 @@ static void a_failure_exits_with_1_and_one_sentence(void **state)
         {"train -m m --data tasks --out new --sites zzz", "zzz"},
         {"library list none", "quiver: none"},
         {"library show lib z", "quiver: lib: no expert is named 'z'\n"},
+        {"merge none --method cat --out new", "quiver: none"},
+        {"merge lib --method cat --out ad", "quiver: ad: an adapter is there\n"},
+        {"merge lib --method mean --out new", "quiver: no merge method is named 'mean'\n"},
+        {"merge lib --method cat --out new --density 0.5",
+         "quiver: cat has no use for a density\n"},
+        {"merge lib --method cat --out new --experts a,z", "no expert is named 'z'\n"},
         {"cluster lib --clusters 4", "quiver: 4 clusters cannot be made of 3 experts\n"},
         {"route -m m --library lib --router uniform a",
          "quiver: router 'uniform' does not look at tokens: there is nothing to show\n"},
@@ -489,6 +523,69 @@ static void each_expert_is_in_one_cluster(void **state)
     json_decref(v);
     works("cluster lib");
     assert_non_null(strstr(out, "within"));
+}
+
+/* Every method writes an adapter that the model can be read with. */
+static void experts_are_merged_by_every_method(void **state)
+{
+    (void)state;
+    static const char *const how[] = {
+        "average",
+        "linear --experts a,b --weights 0.5,-1",
+        "cat --experts a,b",
+        "svd --rank 3",
+        "task_arithmetic --rank 2",
+        "ties --density 0.5 --elect count",
+        "ties_whole",
+        "magnitude_prune --density 1",
+        "breadcrumbs --gamma 0",
+        "dare_linear --seed 3",
+        "dare_ties --density 0.5",
+        "subtract_exact --experts a --general b,c",
+        "subtract_factor --experts a --general b --general c",
+    };
+    for (size_t i = 0; i < QV_COUNT(how); i++) {
+        char args[128];
+        snprintf(args, sizeof args, "merge lib --out merged%zu --json --method %s", i,
+                 how[i]);
+        json_t *v = json_of(args);
+        assert_int_equal(json_integer_value(json_object_get(v, "n_sites")), 8);
+        assert_true(json_integer_value(json_object_get(v, "max_rank")) >= 2);
+        json_decref(v);
+        snprintf(args, sizeof args, "score -m m --text hello --json --adapter merged%zu",
+                 i);
+        json_decref(json_of(args));
+    }
+    works("merge lib --out merged --method svd");
+    assert_non_null(strstr(out, "discarded"));
+}
+
+/* The two ways to the mean of all updates, once by a merge and once by a router. */
+static void a_merge_by_cat_is_the_uniform_router(void **state)
+{
+    (void)state;
+    works("merge lib --out by_cat --method cat");
+    works("merge lib --out by_average --method average");
+    static const char *const pairs[][2] = {
+        {"by_cat", "output"},
+        {"by_average", "factor"},
+    };
+    for (size_t i = 0; i < QV_COUNT(pairs); i++) {
+        char args[128];
+        snprintf(args, sizeof args, "score -m m --text 'Say a 17:' --json --adapter %s",
+                 pairs[i][0]);
+        json_t *merged = json_of(args);
+        snprintf(args, sizeof args,
+                 "score -m m --text 'Say a 17:' --json --library lib --router uniform "
+                 "--compose %s",
+                 pairs[i][1]);
+        json_t *routed = json_of(args);
+        double a = json_number_value(json_object_get(merged, "bits_per_char"));
+        double b = json_number_value(json_object_get(routed, "bits_per_char"));
+        assert_true(fabs(a - b) < 1e-5);
+        json_decref(merged);
+        json_decref(routed);
+    }
 }
 
 static void a_route_has_k_experts_a_token_whose_weights_sum_to_one(void **state)
@@ -683,6 +780,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_command_lists_its_options),
         cmocka_unit_test(wrong_usage_exits_with_2_and_says_what_is_wrong),
+        cmocka_unit_test(a_merge_asked_wrongly_exits_with_2_and_says_what_is_wrong),
         cmocka_unit_test(a_failure_exits_with_1_and_one_sentence),
         cmocka_unit_test(tokens_are_those_of_the_golden_tokenizer_and_go_back_to_the_text),
         cmocka_unit_test(a_score_is_the_sum_of_its_logprobs_a_character),
@@ -693,6 +791,8 @@ int main(void)
         cmocka_unit_test(an_interrupted_training_goes_on_to_the_same_adapter),
         cmocka_unit_test(a_build_is_done_once),
         cmocka_unit_test(each_expert_is_in_one_cluster),
+        cmocka_unit_test(experts_are_merged_by_every_method),
+        cmocka_unit_test(a_merge_by_cat_is_the_uniform_router),
         cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),
         cmocka_unit_test(
             an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
