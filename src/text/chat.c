@@ -14,7 +14,7 @@
 const struct qv__chat qv__chats[] = {
     {
         .name = "chatml",
-        .hash = {"7f6bc3a7b5c8ca6a"},
+        .hash = "153280e3ff55d19d",
         .system = {"<|im_start|>system\n", "<|im_end|>\n"},
         .user = {"<|im_start|>user\n", "<|im_end|>\n"},
         .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
@@ -23,7 +23,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "qwen2",
-        .hash = {""},
+        .hash = "793202280c0910ab",
         .system = {"<|im_start|>system\n", "<|im_end|>\n"},
         .user = {"<|im_start|>user\n", "<|im_end|>\n"},
         .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
@@ -33,7 +33,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "qwen2.5",
-        .hash = {""},
+        .hash = "a18cc698dd45623e",
         .system = {"<|im_start|>system\n", "<|im_end|>\n"},
         .user = {"<|im_start|>user\n", "<|im_end|>\n"},
         .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
@@ -43,7 +43,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "llama2",
-        .hash = {""},
+        .hash = "9780fae5bfea3cfd",
         .system = {"<<SYS>>\n", "\n<</SYS>>\n\n"},
         .user = {BOS "[INST] ", " [/INST]"},
         .assistant = {" ", " " EOS},
@@ -55,7 +55,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "llama3",
-        .hash = {""},
+        .hash = "ba03a121d097859c",
         .begin = BOS,
         .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
         .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
@@ -67,7 +67,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "mistral-v1",
-        .hash = {""},
+        .hash = "1c6594f8393552ef",
         .begin = BOS,
         .system = {"", "\n\n"},
         .user = {" [INST] ", " [/INST]"},
@@ -78,7 +78,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "mistral-v1-2023", // as first published, without spaces around a turn
-        .hash = {""},
+        .hash = "26a59556925c9873",
         .begin = BOS,
         .user = {"[INST] ", " [/INST]"},
         .assistant = {"", EOS},
@@ -88,7 +88,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "mistral-v3",
-        .hash = {""},
+        .hash = "9074ed36d7503f0f",
         .begin = BOS,
         .system = {"", "\n\n"},
         .user = {"[INST] ", "[/INST]"},
@@ -100,7 +100,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "phi3",
-        .hash = {""},
+        .hash = "dcaee66df77bfbb7",
         .system = {"<|system|>\n", "<|end|>\n"},
         .user = {"<|user|>\n", "<|end|>\n"},
         .assistant = {"<|assistant|>\n", "<|end|>\n"},
@@ -109,7 +109,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "phi3-small",
-        .hash = {""},
+        .hash = "b0e53f5e7bae6fdb",
         .begin = BOS,
         .system = {"<|system|>\n", "<|end|>\n"},
         .user = {"<|user|>\n", "<|end|>\n"},
@@ -119,7 +119,7 @@ const struct qv__chat qv__chats[] = {
     },
     {
         .name = "zephyr",
-        .hash = {""},
+        .hash = "66291cf0045c2425",
         .system = {"<|system|>\n", EOS "\n"},
         .user = {"<|user|>\n", EOS "\n"},
         .assistant = {"<|assistant|>\n", EOS "\n"},

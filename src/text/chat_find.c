@@ -33,11 +33,8 @@ qv_status qv__chat_known(const struct qv__chat **out, const char *source, qv_err
     *out = NULL;
     hash_source(hex, source);
     for (size_t i = 0; i < qv__n_chats; i++)
-        for (size_t k = 0; k < QV_COUNT(qv__chats[i].hash); k++) {
-            const char *known = qv__chats[i].hash[k];
-            if (known && strncmp(hex, known, strlen(known)) == 0)
-                *out = &qv__chats[i];
-        }
+        if (strncmp(hex, qv__chats[i].hash, strlen(qv__chats[i].hash)) == 0)
+            *out = &qv__chats[i];
     return *out ? QV_OK
                 : qv_fail(err, QV_EUNSUPPORTED,
                           "chat template %.16s of %zu bytes, beginning '%.40s', is not "

@@ -16,8 +16,8 @@ enum qv__chat_place {
 /* In the texts, \x01 stands for the tokenizer's BOS and \x02 for its EOS. */
 struct qv__chat {
     const char *name;
-    const char *hash[2]; // of the sources that say this: see chat_find.c
-    const char *begin;   // in front of everything, or NULL
+    const char *hash;  // of the source that says this: see chat_find.c
+    const char *begin; // in front of everything, or NULL
     const char *system[2], *user[2], *assistant[2]; // around what each says
     const char *reply;                              // what invites the assistant to answer
     const char *stop;                               // the token that ends its turn

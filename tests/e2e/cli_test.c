@@ -180,7 +180,7 @@ static void every_command_lists_its_options(void **state)
                   "--library --router --expert --top-k --temperature --compose --json"},
         {"generate", "--model --prompt --max-tokens --temperature --top-p --top-k --stop "
                      "--seed --adapter --library --router --expert --router-top-k "
-                     "--router-temperature --compose --json"},
+                     "--router-temperature --compose --chat --system --messages --json"},
         {"train", "--model --data --out --rank --alpha --dropout --lr --epochs --steps "
                   "--batch --sites --init --full --random --window --warmup --clip "
                   "--weight-decay --beta2 --resume --pass-tokens --max-tokens "
@@ -252,6 +252,11 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
          "--top-k and --top-p choose among tokens and need"},
         {"generate -m m -p a --temperature x", "--temperature: 'x' is not a number"},
         {"generate -m m -p a --seed x", "--seed: 'x' is not a whole number"},
+        {"generate -m m -p a --system x", "--system and --messages need --chat"},
+        {"generate -m m --chat --system x --messages y",
+         "--messages has the system's message: no --system"},
+        {"generate -m m -p a --chat --messages y",
+         "--messages stands instead of a --prompt"},
         {"train -m m --out x", "quiver train: --data is missing"},
         {"train -m m --data x", "quiver train: --out is missing"},
         {"train -m m --data x -o y --random", "quiver train: --random goes with --full"},
@@ -301,6 +306,13 @@ static void a_failure_exits_with_1_and_one_sentence(void **state)
          "quiver: a window of 65 tokens, the model has 64 positions\n"},
         {"score -m m -t a --library lib --expert z", "no expert is named 'z'"},
         {"generate -m none -p a", "quiver: none"},
+        {"generate -m m -p a --chat",
+         "quiver: m: has no chat template, as base models have none: name one\n"},
+        {"generate -m m -p a --chat=x",
+         "quiver: chat template 'x' is none of chatml, qwen2, qwen2.5, llama2, llama3, "
+         "mistral-v1, mistral-v1-2023, mistral-v3, phi3, phi3-small, zephyr\n"},
+        {"generate -m m --chat=zephyr --messages m/config.json",
+         "quiver: m/config.json: not a list of messages\n"},
         {"train -m m --data tasks/a.jsonl --out ad",
          "quiver: ad: something finished is there; choose another directory, or accept it "
          "with --resume\n"},
@@ -400,6 +412,32 @@ static void what_is_streamed_is_what_json_holds(void **state)
         assert_string_equal(out, want);
     json_decref(shown);
     free(want);
+}
+
+/* The ids of a user's "Hi" by a template that writes BOS nowhere. */
+static void a_chat_is_prompted_as_its_template_says(void **state)
+{
+    (void)state;
+    json_t *want = json_of("tokenize -m m --special --json '<|user|>\nHi<|endoftext|>\n"
+                           "<|assistant|>\n'");
+    json_t *v = json_of("generate -m m --chat=zephyr -p Hi --max-tokens 2 --json");
+    assert_int_equal(json_integer_value(json_object_get(v, "n_prompt")),
+                     json_array_size(json_object_get(want, "ids")));
+    write_text(in_world("talk.json"), "[{\"role\":\"user\",\"content\":\"Hi\"}]");
+    json_t *again =
+        json_of("generate -m m --chat=zephyr --messages talk.json --max-tokens 2 --json");
+    assert_true(json_equal(again, v));
+    json_t *told =
+        json_of("generate -m m --chat=zephyr -p Hi --system Be --max-tokens 2 --json");
+    assert_true(json_integer_value(json_object_get(told, "n_prompt")) >
+                json_integer_value(json_object_get(v, "n_prompt")));
+    write_text(in_world("talk.json"), "[{\"role\":\"user\"}]");
+    says("generate -m m --chat=zephyr --messages talk.json", 1,
+         "talk.json: message 0 is not a role and a content, both text");
+    json_decref(want);
+    json_decref(v);
+    json_decref(again);
+    json_decref(told);
 }
 
 static void generation_ends_before_a_stop(void **state)
@@ -688,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_score_is_the_sum_of_its_logprobs_a_character),
         cmocka_unit_test(a_file_longer_than_the_context_is_scored_whole),
         cmocka_unit_test(what_is_streamed_is_what_json_holds),
+        cmocka_unit_test(a_chat_is_prompted_as_its_template_says),
         cmocka_unit_test(generation_ends_before_a_stop),
         cmocka_unit_test(a_finished_output_is_accepted_with_resume_and_left_alone),
         cmocka_unit_test(an_interrupted_training_goes_on_to_the_same_adapter),
