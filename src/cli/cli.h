@@ -72,6 +72,23 @@ void qv__words_add(struct qv_words *w, const char *word);
 void qv__words_split(struct qv_words *w, char *list);
 void qv__words_free(struct qv_words *w);
 
+/* ---- chat.c ---- */
+
+/* How a prompt is a turn of a conversation. All-zero: it is none. */
+struct qv_talk {
+    bool is_on;
+    const char *name;     // of a chat template, or NULL: the model's own
+    const char *system;   // or NULL
+    const char *messages; // a file, or NULL: the prompt is the one message
+};
+extern const struct argp qv__talk_argp; // struct qv_talk
+
+/* The conversation as tokens, up to where the model is to answer; *ids is ended with
+ * free(). *stop is the token that ends its turn, or -1. `model` is a path. */
+qv_status qv__talk_ids(int **ids, size_t *n, int *stop, const struct qv_talk *t,
+                       const char *model, const qv_tokenizer *tok, const char *prompt,
+                       qv_err *err) QV_MUST_CHECK;
+
 /* ---- output.c ---- */
 
 /* "quiver: <sentence>" on stderr. Returns QV_FAILED. */

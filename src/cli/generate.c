@@ -13,6 +13,7 @@ struct args {
     size_t max_tokens;
     qv_sample_opts sample;
     struct qv_words stop;
+    struct qv_talk talk;
     bool as_json;
 };
 
@@ -26,7 +27,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->base;
         state->child_inputs[1] = &a->who;
         state->child_inputs[2] = &a->sample.seed;
-        state->child_inputs[3] = &a->as_json;
+        state->child_inputs[3] = &a->talk;
+        state->child_inputs[4] = &a->as_json;
         break;
     case 'p':
         a->prompt = arg;
@@ -49,8 +51,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         qv__words_add(&a->stop, arg);
         break;
     case ARGP_KEY_END:
-        if (!a->prompt)
+        if (!a->prompt && !a->talk.messages)
             argp_error(state, "--prompt is missing");
+        else if (a->prompt && a->talk.messages)
+            argp_error(state, "--messages stands instead of a --prompt");
         else if (a->sample.temperature <= 0 && (a->sample.top_k || a->sample.top_p > 0))
             argp_error(state,
                        "--top-k and --top-p choose among tokens and need a --temperature "
@@ -75,11 +79,9 @@ static const struct argp_option options[] = {
     {0},
 };
 static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__who_gen_argp, 0, NULL, 0},
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
+    {&qv__base_argp, 0, NULL, 0}, {&qv__who_gen_argp, 0, NULL, 0},
+    {&qv__seed_argp, 0, NULL, 0}, {&qv__talk_argp, 0, NULL, 0},
+    {&qv__json_argp, 0, NULL, 0}, {0},
 };
 static const struct argp spec = {
     .options = options,
@@ -89,7 +91,7 @@ static const struct argp spec = {
         "The prompt is read as in training: after BOS if the tokenizer adds it, and "
         "without a space at its end if words begin with theirs.\n\n"
         "With --json: {\"text\":...,\"ids\":[...],\"n_prompt\":...,\"finish\":...}, where "
-        "finish is \"stop\" (EOS, or a --stop) or \"length\".",
+        "finish is \"stop\" (EOS, the end of a turn, or a --stop) or \"length\".",
     .children = children,
 };
 
@@ -99,26 +101,45 @@ struct story {
     const qv_tokenizer *tok;
     int *ids; // [n_prompt + n_new], room for cap
     size_t n_prompt, n_new, cap;
+    int turn_end;       // the token that ends the assistant's turn, or -1
     char *text;         // of all ids
     size_t begin, size; // what was made is text[begin .. size)
     size_t shown;
     const char *finish; // NULL: not yet
 };
 
+/* The prompt's tokens; *q lives in the arena, or for a chat in *owned. */
+static qv_status prompt_tokens(struct qv_sequence *q, int **owned, qv_arena *arena,
+                               struct story *s, const char *text, size_t size, qv_err *err)
+{
+    int eos = qv_tokenizer_eos(s->tok);
+    if (s->a->talk.is_on) {
+        *q = (struct qv_sequence){0};
+        qv_status result = qv__talk_ids(owned, &q->n, &s->turn_end, &s->a->talk,
+                                        s->a->base.dir, s->tok, text, err);
+        q->ids = *owned;
+        return result;
+    }
+    if (size || qv_tokenizer_adds_bos(s->tok) || eos < 0)
+        return qv__sequence_prompt(q, arena, s->tok, text, SIZE_MAX, err);
+    int *one = qv_new(arena, int); // nothing to go on: a new document
+    *one = eos;
+    *q = (struct qv_sequence){.ids = one, .n = 1};
+    return QV_OK;
+}
+
 static qv_status read_prompt(struct story *s, size_t n_ctx, qv_err *err)
 {
-    char *text;
-    size_t size;
+    char *text = NULL;
+    int *owned = NULL;
+    size_t size = 0;
     qv_arena arena = {0};
     struct qv_sequence q;
-    qv_status result = qv__read_text(&text, &size, s->a->prompt, err);
-    if (result)
-        return result;
-    int eos = qv_tokenizer_eos(s->tok);
-    if (size || qv_tokenizer_adds_bos(s->tok) || eos < 0)
-        result = qv__sequence_prompt(&q, &arena, s->tok, text, SIZE_MAX, err);
-    else // nothing to go on: a new document
-        q = (struct qv_sequence){.ids = &eos, .n = 1};
+    qv_status result = QV_OK;
+    if (s->a->prompt)
+        result = qv__read_text(&text, &size, s->a->prompt, err);
+    if (!result)
+        result = prompt_tokens(&q, &owned, &arena, s, text, size, err);
     if (!result && q.n >= n_ctx)
         result = qv_fail(err, QV_ELIMIT,
                          "a prompt of %zu tokens, the model has %zu positions", q.n, n_ctx);
@@ -133,6 +154,7 @@ static qv_status read_prompt(struct story *s, size_t n_ctx, qv_err *err)
         s->n_prompt = q.n;
     }
     qv__arena_free(&arena);
+    free(owned);
     free(text);
     return result;
 }
@@ -201,7 +223,7 @@ static qv_status tell(struct story *s, qv_session *session, size_t V, qv_err *er
         if (result)
             break;
         int id = qv_sample(qv_session_logits(session), V, &s->a->sample, n);
-        if (id == qv_tokenizer_eos(s->tok)) {
+        if (id == qv_tokenizer_eos(s->tok) || id == s->turn_end) {
             s->finish = "stop";
         } else {
             s->ids[n] = id;
@@ -240,7 +262,7 @@ int cmd_generate(int argc, char **argv)
     qv_model *m = NULL;
     qv_reuse *reuse = NULL;
     qv_session *session = NULL;
-    struct story s = {.a = &a};
+    struct story s = {.a = &a, .turn_end = -1};
     qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
     if (!result && !(s.tok = qv_model_tokenizer(m)))
         result = qv_fail(&err, QV_ENOTFOUND, "%s: the model has no tokenizer", a.base.dir);

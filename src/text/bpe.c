@@ -177,8 +177,7 @@ static void push_unknown(struct qv__bpe_run *r)
     r->last_is_unk = true;
 }
 
-/* The tokens of bytes that have none as a character. */
-static void push_bytes(struct qv__bpe_run *r, const char *bytes, size_t n)
+void qv__bpe_unknown(struct qv__bpe_run *r, const char *bytes, size_t n)
 {
     const struct qv__bpe *b = r->bpe;
     bool all = b->byte_fallback;
@@ -194,7 +193,7 @@ void qv__bpe_raw(struct qv__bpe_run *r, const char *bytes, size_t n)
 {
     r->last_is_unk = false;
     for (size_t i = 0; i < n; i++)
-        push_bytes(r, bytes + i, 1);
+        qv__bpe_unknown(r, bytes + i, 1);
 }
 
 /* ---- the heap of pairs ---- */
@@ -328,7 +327,7 @@ static void encode_word(struct qv__bpe_run *r, const char *text, size_t n)
         if (s->id >= 0 && (size_t)s->id < b->n_tokens)
             qv__bpe_push(r, s->id);
         else
-            push_bytes(r, text + s->at, s->n);
+            qv__bpe_unknown(r, text + s->at, s->n);
     }
 }
 

@@ -69,6 +69,9 @@ void qv__bpe_end_run(struct qv__bpe_run *r);
 /* Adds one id. */
 void qv__bpe_push(struct qv__bpe_run *r, int id);
 
+/* Adds the tokens of a character that has none: of its bytes, or unknown. */
+void qv__bpe_unknown(struct qv__bpe_run *r, const char *bytes, size_t n);
+
 /* Adds the tokens of one pre-tokenized piece of UTF-8. */
 void qv__bpe_piece(struct qv__bpe_run *r, const char *text, size_t n);
 

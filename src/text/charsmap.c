@@ -45,6 +45,34 @@ qv_status qv__charsmap_read(struct qv__charsmap *m, qv_arena *a, const char *blo
     return QV_OK;
 }
 
+static int digit64(char c)
+{
+    static const char digits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *hit = c ? strchr(digits, c) : NULL;
+    return hit ? (int)(hit - digits) : -1;
+}
+
+qv_status qv__charsmap_read64(struct qv__charsmap *m, qv_arena *a, const char *text,
+                              qv_err *err)
+{
+    size_t n = strlen(text), size = 0;
+    while (n && text[n - 1] == '=')
+        n--;
+    char *blob = qv_new_n(a, char, n + 1);
+    uint32_t bits = 0;
+    for (size_t i = 0; i < n; i++) {
+        int digit = digit64(text[i]);
+        if (digit < 0)
+            return qv_fail(err, QV_EFORMAT,
+                           "precompiled_charsmap: not base64 at character %zu", i);
+        bits = bits << 6 | (uint32_t)digit;
+        if (i % 4)
+            blob[size++] = (char)(bits >> (6 - 2 * (i % 4)) & 0xff);
+    }
+    return qv__charsmap_read(m, a, blob, size, err);
+}
+
 static bool is_inside_character(char byte)
 {
     return ((unsigned char)byte & 0xc0) == 0x80;
@@ -55,12 +83,12 @@ static size_t offset_of(uint32_t unit)
     return (size_t)(unit >> 10) << ((unit & 0x200) >> 6);
 }
 
-size_t qv__charsmap_find(const struct qv__charsmap *m, const char *text, size_t n,
-                         const char **to)
+static size_t find(const struct qv__charsmap *m, const char *text, size_t n, bool shortest,
+                   const char **to)
 {
-    size_t longest = 0, at = m->n_units ? offset_of(m->unit[0]) : 0;
+    size_t found = 0, at = m->n_units ? offset_of(m->unit[0]) : 0;
     // Rules are a few characters long; a trie that runs in circles is not followed.
-    for (size_t i = 0; i < n && i < RULE_MAX; i++) {
+    for (size_t i = 0; i < n && i < RULE_MAX && !(shortest && found); i++) {
         unsigned char byte = (unsigned char)text[i];
         at ^= byte;
         if (at >= m->n_units || (m->unit[at] & 0x800000ff) != byte)
@@ -72,9 +100,21 @@ size_t qv__charsmap_find(const struct qv__charsmap *m, const char *text, size_t 
         size_t value = m->unit[at] & 0x7fffffff;
         bool is_whole = i + 1 == n || !is_inside_character(text[i + 1]);
         if (is_whole && value < m->size && !is_inside_character(m->text[value])) {
-            longest = i + 1;
+            found = i + 1;
             *to = m->text + value;
         }
     }
-    return longest;
+    return found;
+}
+
+size_t qv__charsmap_longest(const struct qv__charsmap *m, const char *text, size_t n,
+                            const char **to)
+{
+    return find(m, text, n, false, to);
+}
+
+size_t qv__charsmap_shortest(const struct qv__charsmap *m, const char *text, size_t n,
+                             const char **to)
+{
+    return find(m, text, n, true, to);
 }

@@ -20,9 +20,15 @@ struct qv__charsmap {
 qv_status qv__charsmap_read(struct qv__charsmap *m, qv_arena *a, const char *blob,
                             size_t size, qv_err *err) QV_MUST_CHECK;
 
-/* The longest string of the map that text[0..n) starts with: its length, and
- * what replaces it in *to. Zero if there is none. */
-size_t qv__charsmap_find(const struct qv__charsmap *m, const char *text, size_t n,
-                         const char **to);
+/* The same of the blob in base64, as a tokenizer.json holds it. */
+qv_status qv__charsmap_read64(struct qv__charsmap *m, qv_arena *a, const char *text,
+                              qv_err *err) QV_MUST_CHECK;
+
+/* The longest string of the map that text[0..n) starts with, or the shortest: its
+ * length, and what replaces it in *to. Zero if there is none. */
+size_t qv__charsmap_longest(const struct qv__charsmap *m, const char *text, size_t n,
+                            const char **to);
+size_t qv__charsmap_shortest(const struct qv__charsmap *m, const char *text, size_t n,
+                             const char **to);
 
 #endif

@@ -175,6 +175,9 @@ qv_status qv__tokenizer_to_gguf(struct qv_gguf_meta *meta, const qv_tokenizer *t
 {
     qv_check(n_tokens >= tok->size);
     bool bytes = is_byte_level(tok);
+    if (tok->unigram.vocab)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "%s: a Unigram tokenizer cannot be written as GGUF", dir);
     if (!bytes && !is_spm(tok))
         return qv_fail(err, QV_EUNSUPPORTED,
                        "%s: a tokenizer that is neither byte-level nor SentencePiece's "

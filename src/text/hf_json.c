@@ -1,11 +1,11 @@
-/* hf_json.c - reading a tokenizer.json: the BPE model and its added tokens.
+/* hf_json.c - reading a tokenizer.json: the model, BPE or Unigram, and its added tokens.
  *
  * The pipeline around the model is read by hf_steps.c. Of the post-processor only
  * the tokens it puts around a text are of interest: they are BOS and EOS.
- * GPT-2's older pair of files, vocab.json and merges.txt, is the same model.
  */
 #include "text/tokenizer.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,24 +112,17 @@ static qv_status read_merges(qv_tokenizer *tok, const json_t *list, qv_err *err)
 
 /* ---- the model ---- */
 
-static qv_status check_model(const json_t *model, qv_err *err)
+static qv_status check_bpe(const json_t *model, qv_err *err)
 {
-    const char *type = NULL, *prefix = NULL, *suffix = NULL;
+    const char *prefix = NULL, *suffix = NULL;
     float dropout = 0;
-    if (!json_is_object(model))
-        return qv_fail(err, QV_EFORMAT, "'model' is not an object");
-    qv_status result = qv__json_str(model, "type", &type, err);
-    if (!result)
-        result = qv__json_str(model, "continuing_subword_prefix", &prefix, err);
+    qv_status result = qv__json_str(model, "continuing_subword_prefix", &prefix, err);
     if (!result)
         result = qv__json_str(model, "end_of_word_suffix", &suffix, err);
     if (!result)
         result = qv__json_float(model, "dropout", &dropout, err);
     if (result)
         return qv_wrap(err, result, "model: ");
-    if (type && strcmp(type, "BPE") != 0)
-        return qv_fail(err, QV_EUNSUPPORTED, "model '%.60s' is not supported, only BPE is",
-                       type);
     if ((prefix && *prefix) || (suffix && *suffix))
         return qv_fail(err, QV_EUNSUPPORTED, "model: %s is not supported",
                        prefix && *prefix ? "continuing_subword_prefix"
@@ -139,11 +132,11 @@ static qv_status check_model(const json_t *model, qv_err *err)
     return QV_OK;
 }
 
-static qv_status read_model(qv_tokenizer *tok, const json_t *model, size_t n_added,
-                            qv_err *err)
+static qv_status read_bpe(qv_tokenizer *tok, const json_t *model, size_t n_added,
+                          qv_err *err)
 {
     const char *unk = NULL;
-    qv_status result = check_model(model, err);
+    qv_status result = check_bpe(model, err);
     if (!result)
         result = read_vocab(tok, json_object_get(model, "vocab"), n_added, err);
     if (!result)
@@ -162,6 +155,71 @@ static qv_status read_model(qv_tokenizer *tok, const json_t *model, size_t n_add
     return tok->bpe.unk >= 0 ? QV_OK
                              : qv_fail(err, QV_EFORMAT,
                                        "unk_token '%.60s' is not in the vocabulary", unk);
+}
+
+/* The vocabulary of a Unigram model: [[piece, score], ...]. */
+static qv_status read_pieces(qv_tokenizer *tok, const json_t *list, size_t n_added,
+                             qv_err *err)
+{
+    size_t n = json_array_size(list);
+    if (n == 0)
+        return qv_fail(err, QV_EFORMAT, "model: 'vocab' is not a list of pieces");
+    float *score = qv_new_n(&tok->arena, float, n);
+    tok->vocab.limit = 2 * (n + n_added) + 1024;
+    tok->score = score;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *row = json_array_get(list, i), *text = json_array_get(row, 0);
+        const json_t *number = json_array_get(row, 1);
+        if (!json_is_string(text) || !json_is_number(number) ||
+            !isfinite(json_number_value(number)))
+            return qv_fail(err, QV_EFORMAT, "piece %zu is not a string and its score", i);
+        score[i] = (float)json_number_value(number);
+        qv_status result = qv__vocab_add(&tok->vocab, json_string_value(text),
+                                         json_string_length(text), i, err);
+        if (result)
+            return result;
+    }
+    return QV_OK;
+}
+
+static qv_status read_unigram(qv_tokenizer *tok, const json_t *model, size_t n_added,
+                              qv_err *err)
+{
+    const json_t *vocab = json_object_get(model, "vocab");
+    size_t unk = SIZE_MAX;
+    qv_status result = read_pieces(tok, vocab, n_added, err);
+    if (!result)
+        result = qv__bpe_init(&tok->bpe, &tok->vocab, 0, err);
+    if (!result && !json_is_null(json_object_get(model, "unk_id")))
+        result = qv__json_size(model, "unk_id", &unk, err);
+    if (!result)
+        result = qv__json_bool(model, "byte_fallback", &tok->bpe.byte_fallback, err);
+    if (result || unk == SIZE_MAX)
+        return result;
+    if (unk >= tok->vocab.size)
+        return qv_fail(err, QV_EFORMAT, "model: unk_id is %zu of %zu pieces", unk,
+                       tok->vocab.size);
+    tok->bpe.unk = (int)unk;
+    tok->bpe.fuse_unk = true;
+    tok->vocab.token[unk].is_apart = true;
+    return QV_OK;
+}
+
+static qv_status read_model(qv_tokenizer *tok, const json_t *model, size_t n_added,
+                            qv_err *err)
+{
+    const char *type = NULL;
+    if (!json_is_object(model))
+        return qv_fail(err, QV_EFORMAT, "'model' is not an object");
+    qv_status result = qv__json_str(model, "type", &type, err);
+    if (result)
+        return qv_wrap(err, result, "model: ");
+    if (!type || !strcmp(type, "BPE"))
+        return read_bpe(tok, model, n_added, err);
+    if (!strcmp(type, "Unigram"))
+        return read_unigram(tok, model, n_added, err);
+    return qv_fail(err, QV_EUNSUPPORTED,
+                   "model '%.60s' is not supported, only BPE and Unigram are", type);
 }
 
 /* ---- added tokens ---- */
@@ -209,6 +267,9 @@ static qv_status read_added_token(qv_tokenizer *tok, const json_t *v, qv_err *er
         return qv_fail(err, QV_EFORMAT, "token '%.60s' has two ids, %d and %zu", text, have,
                        id);
     }
+    // A special token is written by nobody's score: it is found, or it is text.
+    if (tok->score && as.special)
+        tok->vocab.token[id].is_apart = true;
     return qv__tokenizer_add(tok, id, &as, err);
 }
 
@@ -309,12 +370,14 @@ static qv_status read_root(qv_tokenizer *tok, const json_t *root, qv_err *err)
     if (!result)
         result = read_added(tok, added, err);
     tok->size = tok->vocab.size;
+    if (!result && tok->score)
+        result = qv__unigram_init(&tok->unigram, &tok->vocab, tok->score, err);
     if (!result)
         result = read_post_processor(tok, json_object_get(root, "post_processor"), 0, err);
     return result;
 }
 
-/* What both kinds of file end with. Takes tok. */
+/* What reading ends with. Takes tok. */
 static qv_status finish(qv_tokenizer **out, qv_tokenizer *tok, qv_status result)
 {
     if (result) {
@@ -350,61 +413,4 @@ qv_status qv__tokenizer_of_json(qv_tokenizer **out, const json_t *root, qv_err *
     return finish(out, tok,
                   tok ? read_root(tok, root, err)
                       : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer"));
-}
-
-/* The lines "a b" of a merges.txt, after a "#version" line. */
-static qv_status read_merge_lines(qv_tokenizer *tok, const char *text, size_t size,
-                                  qv_err *err)
-{
-    size_t n_lines = 1;
-    for (size_t i = 0; i < size; i++)
-        n_lines += text[i] == '\n';
-    qv_status result = qv__bpe_init(&tok->bpe, &tok->vocab, n_lines, err);
-    struct qv__str both = {0};
-    for (size_t line = 1, at = 0; at < size && !result; line++) {
-        const char *end = memchr(text + at, '\n', size - at);
-        size_t n = end ? (size_t)(end - text) - at : size - at;
-        size_t shown = n && text[at + n - 1] == '\r' ? n - 1 : n;
-        bool is_version = line == 1 && shown >= 8 && !memcmp(text + at, "#version", 8);
-        struct half half[2];
-        if (shown && !is_version && !cut_line(half, text + at, shown))
-            result = qv_fail(err, QV_EFORMAT, "line %zu is not two tokens", line);
-        else if (shown && !is_version)
-            result = add_merge(tok, half[0], half[1], line, &both, err);
-        at += n + 1;
-    }
-    qv__str_free(&both);
-    return result ? qv_wrap(err, result, "merges.txt: ") : QV_OK;
-}
-
-static qv_status read_gpt2(qv_tokenizer *tok, json_t *vocab, const char *merges,
-                           size_t merges_size, qv_err *err)
-{
-    static const char end[] = "<|endoftext|>";
-    qv_status result = read_vocab(tok, vocab, 0, err);
-    if (result)
-        return qv_wrap(err, result, "vocab.json: ");
-    result = read_merge_lines(tok, merges, merges_size, err);
-    if (!result)
-        result = qv__hf_byte_level(tok, err);
-    int id = qv__vocab_find(&tok->vocab, end, sizeof end - 1);
-    if (!result && id >= 0)
-        result =
-            qv__tokenizer_add(tok, (size_t)id, &(struct qv__added){.special = true}, err);
-    return result;
-}
-
-qv_status qv__tokenizer_parse_gpt2(qv_tokenizer **out, const char *vocab, size_t vocab_size,
-                                   const char *merges, size_t merges_size, qv_err *err)
-{
-    *out = NULL;
-    json_t *root;
-    qv_status result = qv__json_parse(&root, vocab, vocab_size, err);
-    if (result)
-        return qv_wrap(err, result, "vocab.json: ");
-    qv_tokenizer *tok = qv__tokenizer_new();
-    result = tok ? read_gpt2(tok, root, merges, merges_size, err)
-                 : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer");
-    json_decref(root);
-    return finish(out, tok, result);
 }

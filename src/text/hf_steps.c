@@ -202,10 +202,22 @@ static qv_status norm_strip(struct reader *r, const json_t *v, qv_err *err)
     return result ? result : add_norm(r, step, err);
 }
 
+static qv_status norm_precompiled(struct reader *r, const json_t *v, qv_err *err)
+{
+    struct qv__norm step = {.kind = QV__NORM_MAP};
+    const char *text = NULL;
+    qv_status result = qv__json_str(v, "precompiled_charsmap", &text, err);
+    if (!result && text)
+        result = qv__charsmap_read64(&step.spm.map, &r->tok->arena, text, err);
+    return result || !text ? result : add_norm(r, step, err);
+}
+
 static const struct component normalizers[] = {
-    {"Sequence", norm_sequence}, {"NFC", norm_nfc},         {"NFD", norm_nfd},
-    {"NFKC", norm_nfkc},         {"NFKD", norm_nfkd},       {"Lowercase", norm_lower},
-    {"Prepend", norm_prepend},   {"Replace", norm_replace}, {"Strip", norm_strip},
+    {"Sequence", norm_sequence}, {"NFC", norm_nfc},
+    {"NFD", norm_nfd},           {"NFKC", norm_nfkc},
+    {"NFKD", norm_nfkd},         {"Lowercase", norm_lower},
+    {"Prepend", norm_prepend},   {"Replace", norm_replace},
+    {"Strip", norm_strip},       {"Precompiled", norm_precompiled},
 };
 
 static qv_status norm_any(struct reader *r, const json_t *v, qv_err *err)
@@ -457,13 +469,4 @@ qv_status qv__hf_pre_tokenizer(qv_tokenizer *tok, const json_t *v, qv_err *err)
 qv_status qv__hf_decoder(qv_tokenizer *tok, const json_t *v, qv_err *err)
 {
     return undo_any(&(struct reader){.tok = tok, .what = "decoder"}, v, err);
-}
-
-qv_status qv__hf_byte_level(qv_tokenizer *tok, qv_err *err)
-{
-    struct reader r = {.tok = tok};
-    qv_status result = split_at(&r, gpt2_words, QV__ISOLATED, false, err);
-    if (!result)
-        result = add_cut(&r, (struct qv__cut){.kind = QV__CUT_BYTES}, err);
-    return result ? result : undo_byte_level(&r, NULL, err);
 }

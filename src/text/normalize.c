@@ -120,7 +120,7 @@ static size_t spm_next(const struct qv__spm_norm *s, const char *text, size_t n,
     *to = text;
     if (symbol)
         return *n_to = symbol->n;
-    size_t took = qv__charsmap_find(&s->map, text, n, to);
+    size_t took = qv__charsmap_longest(&s->map, text, n, to);
     if (took) {
         *n_to = strlen(*to);
         return took;
@@ -136,6 +136,22 @@ static void spm_write(struct qv__str *out, const struct qv__spm_norm *s, const c
             qv__str_add(out, QV__SPACE, 3);
         else
             qv__str_add(out, text + i, 1);
+}
+
+/* The length of the grapheme cluster, what a reader takes for one character. */
+static size_t cluster(const char *text, size_t n)
+{
+    utf8proc_int32_t state = 0;
+    size_t at = qv__utf8_len(text);
+    for (uint32_t last = qv__utf8_read(text); at < n;) {
+        uint32_t next = qv__utf8_read(text + at);
+        if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)last, (utf8proc_int32_t)next,
+                                             &state))
+            break;
+        last = next;
+        at += qv__utf8_len(text + at);
+    }
+    return at;
 }
 
 /* As SentencePiece's Normalizer::Normalize: with remove_extra_whitespaces, spaces
@@ -166,6 +182,27 @@ static void spm(struct qv__str *out, const struct qv__spm_norm *s, const char *t
     size_t m = strlen(space);
     while (drops && out->size >= m && !memcmp(out->bytes + out->size - m, space, m))
         out->size -= m;
+}
+
+/* As Precompiled does it: a cluster of less than six bytes as a whole, else character by
+ * character; the shortest string of the map that begins there stands for all of it. */
+static void map(struct qv__str *out, const struct qv__charsmap *m, const char *text,
+                size_t n)
+{
+    const char *to;
+    for (size_t at = 0, end; at < n; at = end) {
+        end = at + cluster(text + at, n - at);
+        bool whole = end - at < 6 && qv__charsmap_shortest(m, text + at, end - at, &to);
+        if (whole)
+            qv__str_add(out, to, strlen(to));
+        for (size_t len; !whole && at < end; at += len) {
+            len = qv__utf8_len(text + at);
+            if (qv__charsmap_shortest(m, text + at, len, &to))
+                qv__str_add(out, to, strlen(to));
+            else
+                qv__str_add(out, text + at, len);
+        }
+    }
 }
 
 static void swap(struct qv__str *a, struct qv__str *b)
@@ -212,6 +249,9 @@ qv_status qv__normalize(const struct qv__norm *norm, size_t n, struct qv__str *t
             break;
         case QV__NORM_SPM:
             spm(scratch, &s->spm, text->bytes, text->size, goes_on);
+            break;
+        case QV__NORM_MAP:
+            map(scratch, &s->spm.map, text->bytes, text->size);
             break;
         }
         swap(text, scratch);

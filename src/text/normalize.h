@@ -18,6 +18,7 @@ enum qv__norm_kind {
     QV__NORM_REPLACE, // every match of `pattern` by `text`
     QV__NORM_STRIP,   // white space on the sides chosen
     QV__NORM_SPM,     // what a SentencePiece model asks for
+    QV__NORM_MAP,     // the map of `spm`, as tokenizer.json's Precompiled reads it
 };
 
 /* What a SentencePiece normalizer_spec decides, in its words. */

@@ -36,26 +36,6 @@ static qv_status open_one(qv_tokenizer **out, const char *path, parse_fn parse, 
     return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
 }
 
-static qv_status open_gpt2(qv_tokenizer **out, const char *dir, const char *vocab_path,
-                           const char *merges_path, qv_err *err)
-{
-    struct qv_map vocab, merges;
-    qv_status result = map_file(&vocab, vocab_path, err);
-    if (result)
-        return result;
-    result = map_file(&merges, merges_path, err);
-    if (!result) {
-        result =
-            qv__tokenizer_parse_gpt2(out, vocab.bytes ? vocab.bytes : "", vocab.size,
-                                     merges.bytes ? merges.bytes : "", merges.size, err);
-        if (result)
-            result = qv_wrap(err, result, "%s: ", dir);
-        qv__unmap(&merges);
-    }
-    qv__unmap(&vocab);
-    return result;
-}
-
 static qv_status open_gguf(qv_tokenizer **out, const char *path, qv_err *err)
 {
     struct qv_gguf g;
@@ -119,7 +99,7 @@ static qv_status open_dir(qv_tokenizer **out, qv_arena *a, const char *dir, qv_e
     else if (qv__is_file(model))
         result = open_one(out, model, qv__tokenizer_parse_spm, err);
     else if (qv__is_file(vocab) && qv__is_file(merges))
-        result = open_gpt2(out, dir, vocab, merges, err);
+        result = qv__tokenizer_open_gpt2(out, dir, err);
     else
         result = qv_fail(err, QV_ENOTFOUND,
                          "%s: has no tokenizer.json, tokenizer.model or vocab.json with "

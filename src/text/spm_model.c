@@ -1,10 +1,10 @@
-/* spm_model.c - reading a SentencePiece tokenizer.model of the BPE kind.
+/* spm_model.c - reading a SentencePiece tokenizer.model, of BPE or Unigram.
  *
  * The file is a protobuf: pieces (text, score, type), how it was trained, how
- * text is normalized. SentencePiece merges the two neighbours that together make
- * the piece of the highest score. Every way to halve a piece thus becomes one of
- * our merges, ranked by the piece's score; a character that only a longer piece
- * knows gets a symbol that is no token.
+ * text is normalized. Unigram's scores are used as they are. In BPE SentencePiece merges
+ * the two neighbours that together make the piece of the highest score. Every way to halve
+ * a piece thus becomes one of our merges, ranked by the piece's score; a character that
+ * only a longer piece knows gets a symbol that is no token.
  */
 #include "text/tokenizer.h"
 #include "text/utf8.h"
@@ -88,6 +88,8 @@ static float read_float(uint64_t bits)
 
 /* ---- the messages ---- */
 
+enum { UNIGRAM = 1, BPE = 2 }; // model_type
+
 enum piece_type { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE };
 
 struct piece {
@@ -104,7 +106,7 @@ struct model {
     size_t n_halvings; // how many merges and characters there may be at most
     struct qv__spm_norm norm;
     const char *bos, *eos; // as the vocabulary writes them, in the arena
-    int unk;
+    int unk, unused;       // the first piece of that type, or -1
     uint64_t kind;
     bool byte_fallback, suffixes, denormalizes;
     bool may_be_unused; // pieces that only fill up the vocabulary
@@ -150,8 +152,10 @@ static const char *check_type(struct model *m, const struct piece *p, struct wir
                        strchr(digits, text.at[4]) && text.at[5] == '>'
                    ? NULL
                    : "is of type BYTE but names none";
-    case UNUSED:
-        return m->may_be_unused ? NULL : "is of type UNUSED, which is not supported";
+    case UNUSED: // Unigram leaves such pieces out; BPE would cut them up again
+        if (m->unused < 0)
+            m->unused = p->id;
+        return NULL;
     }
     return "has an unknown type";
 }
@@ -166,8 +170,7 @@ static qv_status add_piece(struct model *m, struct wire text, qv_err *err)
     if (!wrong)
         wrong = check_type(m, p, text);
     if (wrong)
-        return qv_fail(err, p->type == UNUSED ? QV_EUNSUPPORTED : QV_EFORMAT,
-                       "piece %zu %s", m->n, wrong);
+        return qv_fail(err, QV_EFORMAT, "piece %zu %s", m->n, wrong);
     m->n_halvings += n;
     m->n++;
     return qv__vocab_add(&m->tok->vocab, (const char *)text.at, n, (size_t)p->id, err);
@@ -289,9 +292,13 @@ static qv_status read_message(struct model *m, struct wire w, qv_err *err)
 static qv_status check_model(const struct model *m, qv_err *err)
 {
     static const char *const kinds[] = {"0", "UNIGRAM", "BPE", "WORD", "CHAR"};
-    if (m->kind != 2)
-        return qv_fail(err, QV_EUNSUPPORTED, "model_type %s is not supported, only BPE is",
+    if (m->kind != UNIGRAM && m->kind != BPE)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "model_type %s is not supported, only UNIGRAM and BPE are",
                        m->kind < QV_COUNT(kinds) ? kinds[m->kind] : "of the future");
+    if (m->kind == BPE && m->unused >= 0 && !m->may_be_unused)
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "piece %d is of type UNUSED, which is not supported", m->unused);
     if (m->suffixes)
         return qv_fail(err, QV_EUNSUPPORTED, "treat_whitespace_as_suffix is not supported");
     if (m->denormalizes)
@@ -317,7 +324,8 @@ static qv_status add_tokens(struct model *m, qv_err *err)
             as.special = true;
             result = qv__tokenizer_add(tok, i, &as, err);
         } else if (m->piece[i].type == USER_DEFINED) {
-            result = qv__added_add(&tok->normal, &as, err);
+            // BPE cuts the text there; Unigram weighs it like other pieces.
+            result = qv__added_add(m->kind == BPE ? &tok->normal : &tok->symbols, &as, err);
         }
     }
     return result;
@@ -364,16 +372,9 @@ static void add_halvings(struct qv__bpe *b, int id, uint32_t rank)
     }
 }
 
-static qv_status add_merges(struct model *m, qv_err *err)
+static void add_merges(struct model *m)
 {
     qv_tokenizer *tok = m->tok;
-    qv_status result = qv__bpe_init(&tok->bpe, &tok->vocab, m->n_halvings, err);
-    if (result)
-        return result;
-    float *score = qv_new_n(&tok->arena, float, m->n);
-    for (size_t i = 0; i < m->n; i++)
-        score[i] = m->piece[i].score;
-    tok->score = score;
     qsort(m->piece, m->n, sizeof *m->piece, best_first);
     uint32_t rank = 0;
     for (size_t i = 0; i < m->n; i++) {
@@ -382,6 +383,38 @@ static qv_status add_merges(struct model *m, qv_err *err)
         if (m->piece[i].type == NORMAL)
             add_halvings(&tok->bpe, m->piece[i].id, rank);
     }
+}
+
+/* A symbol of the user's scores so that it is preferred to any pieces of its text. */
+static void set_scores(const struct model *m, float *score)
+{
+    float best = -INFINITY;
+    for (size_t i = 0; i < m->n; i++) {
+        score[i] = m->piece[i].score;
+        if (m->piece[i].type == NORMAL)
+            best = fmaxf(best, score[i]);
+    }
+    for (size_t i = 0; i < m->n && m->kind == UNIGRAM; i++)
+        if (m->piece[i].type == USER_DEFINED)
+            score[i] = (float)((double)((float)m->tok->vocab.token[i].n * best) - 0.1);
+}
+
+static qv_status add_merger(struct model *m, qv_err *err)
+{
+    qv_tokenizer *tok = m->tok;
+    bool is_bpe = m->kind == BPE;
+    float *score = qv_new_n(&tok->arena, float, m->n);
+    set_scores(m, score);
+    tok->score = score;
+    qv_status result =
+        qv__bpe_init(&tok->bpe, &tok->vocab, is_bpe ? m->n_halvings : 0, err);
+    if (!result && !is_bpe)
+        result = qv__unigram_init(&tok->unigram, &tok->vocab, score, err);
+    if (result)
+        return result;
+    if (is_bpe)
+        add_merges(m);
+    tok->unigram.in_floats = true;
     tok->bpe.n_tokens = m->n;
     tok->bpe.unk = m->unk;
     tok->bpe.byte_fallback = m->byte_fallback;
@@ -393,7 +426,7 @@ static qv_status add_merges(struct model *m, qv_err *err)
 static qv_status add_steps(struct model *m, qv_err *err)
 {
     qv_tokenizer *tok = m->tok;
-    m->norm.symbols = &tok->normal;
+    m->norm.symbols = m->kind == BPE ? &tok->normal : &tok->symbols;
     tok->norm = qv_new(&tok->arena, struct qv__norm);
     tok->norm[0] = (struct qv__norm){.kind = QV__NORM_SPM, .spm = m->norm};
     tok->n_norms = 1;
@@ -421,16 +454,17 @@ static qv_status build(struct model *m, qv_err *err)
     tok->size = m->n;
     if (!result)
         result = add_tokens(m, err);
-    if (!result)
+    if (!result && m->kind == BPE)
         result = add_characters(m, err);
     if (!result)
-        result = add_merges(m, err);
+        result = add_merger(m, err);
     if (!result)
         result = add_steps(m, err);
     if (result)
         return result;
     qv__added_ready(&tok->raw);
     qv__added_ready(&tok->normal);
+    qv__added_ready(&tok->symbols);
     tok->bos = control(tok, m->bos);
     tok->eos = control(tok, m->eos);
     tok->adds_bos = tok->bos >= 0;
@@ -447,7 +481,8 @@ static qv_status begin(struct model *m, qv_err *err)
         .bos = "<s>",
         .eos = "</s>",
         .unk = -1,
-        .kind = 1,
+        .unused = -1,
+        .kind = UNIGRAM, // where the file does not say
     };
     return m->tok ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory for a tokenizer");
 }
@@ -484,7 +519,7 @@ qv_status qv__tokenizer_of_pieces(qv_tokenizer **out, const struct qv__spm_list 
     qv_status result = begin(&m, err);
     if (!result)
         result = make_room(&m, list->n, err);
-    m.kind = 2;
+    m.kind = BPE;
     m.may_be_unused = true;
     m.norm.add_dummy_prefix = list->add_dummy_prefix;
     m.norm.remove_extra_whitespaces = list->remove_extra_whitespaces;

@@ -35,7 +35,9 @@ void qv_tokenizer_close(qv_tokenizer *tok)
         qv__pattern_end(&tok->undo[i].pattern);
     qv__added_end(&tok->raw);
     qv__added_end(&tok->normal);
+    qv__added_end(&tok->symbols);
     qv__bpe_end(&tok->bpe);
+    qv__unigram_end(&tok->unigram);
     qv__vocab_free(&tok->vocab);
     qv__arena_free(&tok->arena);
     free(tok);
@@ -130,7 +132,10 @@ bool qv_tokenizer_is_special(const qv_tokenizer *tok, int id)
 struct encoding {
     const qv_tokenizer *tok;
     bool parse_special;
+    const char *begin;              // of the whole text
+    const struct qv__pieces *plain; // no special tokens in its spans; or NULL
     struct qv__bpe_run run;
+    struct qv__unigram_run unigram;
     struct qv__str text, spare; // a section, normalized
     struct qv__pieces pieces, spare_pieces;
 };
@@ -154,8 +159,14 @@ static qv_status encode_normalized(struct encoding *e, const char *text, size_t 
                                        text, n, place, err);
     if (result || ran_out(e))
         return result;
-    for (size_t i = 0; i < e->pieces.n; i++)
-        qv__bpe_piece(&e->run, qv__piece(&e->pieces, i), e->pieces.span[i].n);
+    for (size_t i = 0; i < e->pieces.n; i++) {
+        const char *piece = qv__piece(&e->pieces, i);
+        if (tok->unigram.vocab)
+            qv__unigram_piece(&tok->unigram, &e->unigram, &e->run, piece,
+                              e->pieces.span[i].n);
+        else
+            qv__bpe_piece(&e->run, piece, e->pieces.span[i].n);
+    }
     return QV_OK;
 }
 
@@ -174,7 +185,7 @@ static qv_status encode_section(struct encoding *e, const char *text, size_t n,
     size_t at = 0, scan = 0;
     while (!result && !ran_out(e) &&
            qv__added_next(&hit, &tok->normal, e->text.bytes, e->text.size, at, &scan,
-                          e->parse_special)) {
+                          e->parse_special && !e->plain)) {
         result = encode_normalized(e, e->text.bytes + at, hit.begin - at, place, err);
         qv__bpe_push(&e->run, hit.token->id);
         at = hit.end;
@@ -185,6 +196,18 @@ static qv_status encode_section(struct encoding *e, const char *text, size_t n,
     return result;
 }
 
+/* Whether bytes of text[begin..end) lie in a span without special tokens. */
+static bool is_plain(const struct encoding *e, const char *begin, const char *end)
+{
+    size_t from = (size_t)(begin - e->begin), to = (size_t)(end - e->begin);
+    for (size_t i = 0; e->plain && i < e->plain->n; i++) {
+        struct qv__span s = e->plain->span[i];
+        if (from < s.at + s.n && s.at < to)
+            return true;
+    }
+    return false;
+}
+
 static qv_status encode_utf8(struct encoding *e, const char *text, size_t n,
                              struct qv__place place, qv_err *err)
 {
@@ -193,6 +216,9 @@ static qv_status encode_utf8(struct encoding *e, const char *text, size_t n,
     qv_status result = QV_OK;
     while (!result &&
            qv__added_next(&hit, &e->tok->raw, text, n, at, &scan, e->parse_special)) {
+        const char *end = text + scan; // of the token without white space taken along
+        if (hit.token->special && is_plain(e, end - hit.token->n, end))
+            continue;
         result = encode_section(e, text + at, hit.begin - at, place, err);
         qv__bpe_push(&e->run, hit.token->id);
         at = hit.end;
@@ -248,15 +274,17 @@ static qv_status encode_all(struct encoding *e, const char *text, size_t n, qv_e
     return result;
 }
 
-qv_status qv_tokenizer_encode(const qv_tokenizer *tok, const char *text, size_t size,
-                              bool parse_special, int **ids, size_t *n, qv_err *err)
+static qv_status encode(const qv_tokenizer *tok, const char *text, size_t size,
+                        bool parse_special, const struct qv__pieces *plain, int **ids,
+                        size_t *n, qv_err *err)
 {
     *ids = NULL;
     *n = 0;
     if (size > TEXT_MAX)
         return qv_fail(err, QV_ELIMIT, "text: %zu bytes, more than the limit of %d", size,
                        TEXT_MAX);
-    struct encoding e = {.tok = tok, .parse_special = parse_special};
+    struct encoding e = {
+        .tok = tok, .parse_special = parse_special, .begin = text, .plain = plain};
     qv__bpe_begin(&e.run, &tok->bpe, size);
     qv_status result = encode_all(&e, text, size, err);
     if (!result) {
@@ -267,11 +295,26 @@ qv_status qv_tokenizer_encode(const qv_tokenizer *tok, const char *text, size_t 
             result = qv_fail(err, QV_ENOMEM, "no memory for the ids of a text");
     }
     qv__bpe_end_run(&e.run);
+    qv__unigram_end_run(&e.unigram);
     qv__str_free(&e.text);
     qv__str_free(&e.spare);
     qv__pieces_free(&e.pieces);
     qv__pieces_free(&e.spare_pieces);
     return result;
+}
+
+qv_status qv_tokenizer_encode(const qv_tokenizer *tok, const char *text, size_t size,
+                              bool parse_special, int **ids, size_t *n, qv_err *err)
+{
+    return encode(tok, text, size, parse_special, NULL, ids, n, err);
+}
+
+qv_status qv__tokenizer_encode_marked(const qv_tokenizer *tok,
+                                      const struct qv__pieces *marked, int **ids, size_t *n,
+                                      qv_err *err)
+{
+    const char *text = marked->text.bytes ? marked->text.bytes : "";
+    return encode(tok, text, marked->text.size, true, marked, ids, n, err);
 }
 
 /* ---- decoding ---- */

@@ -15,15 +15,18 @@
 #include "text/decode.h"
 #include "text/normalize.h"
 #include "text/pretokenize.h"
+#include "text/unigram.h"
 #include "text/vocab.h"
 
 struct qv_tokenizer {
     qv_arena arena; // the strings and arrays of everything below
     struct qv__vocab vocab;
-    size_t size; // ids below are tokens; above are characters only merges know
-    struct qv__bpe bpe;
+    size_t size;        // ids below are tokens; above are characters only merges know
+    struct qv__bpe bpe; // of a Unigram model: its bytes and unknown token alone
+    struct qv__unigram unigram;       // .vocab is NULL unless the model is of this kind
     const float *score;               // [size] of a SentencePiece model, or NULL
     struct qv__added_set raw, normal; // added tokens by where they are looked for
+    struct qv__added_set symbols;     // a Unigram model's, which normalization spares
     struct qv__norm *norm;
     struct qv__cut *cut;
     struct qv__undo *undo;
@@ -56,10 +59,16 @@ struct qv__spm_list {
 };
 qv_status qv__tokenizer_of_pieces(qv_tokenizer **out, const struct qv__spm_list *list,
                                   qv_err *err) QV_MUST_CHECK;
-/* GPT-2's first layout: vocab.json and merges.txt. */
-qv_status qv__tokenizer_parse_gpt2(qv_tokenizer **out, const char *vocab, size_t vocab_size,
-                                   const char *merges, size_t merges_size,
-                                   qv_err *err) QV_MUST_CHECK;
+/* GPT-2's layout, vocab.json and merges.txt, in the directory `dir`. */
+qv_status qv__tokenizer_open_gpt2(qv_tokenizer **out, const char *dir,
+                                  qv_err *err) QV_MUST_CHECK;
+
+/* As qv_tokenizer_encode with special tokens, except in the spans of *marked: what stands
+ * there is text. Added tokens that are not special become their ids there too; a special
+ * one that is looked for in normalized text is text everywhere. */
+qv_status qv__tokenizer_encode_marked(const qv_tokenizer *tok,
+                                      const struct qv__pieces *marked, int **ids, size_t *n,
+                                      qv_err *err) QV_MUST_CHECK;
 
 /* An empty tokenizer, or NULL if there is no memory. */
 qv_tokenizer *qv__tokenizer_new(void);
@@ -77,8 +86,5 @@ qv_status qv__hf_normalizer(qv_tokenizer *tok, const json_t *v, qv_err *err) QV_
 qv_status qv__hf_pre_tokenizer(qv_tokenizer *tok, const json_t *v,
                                qv_err *err) QV_MUST_CHECK;
 qv_status qv__hf_decoder(qv_tokenizer *tok, const json_t *v, qv_err *err) QV_MUST_CHECK;
-
-/* ByteLevel, the whole pipeline of GPT-2. */
-qv_status qv__hf_byte_level(qv_tokenizer *tok, qv_err *err) QV_MUST_CHECK;
 
 #endif

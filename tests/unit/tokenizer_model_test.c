@@ -188,6 +188,23 @@ static void bos_is_the_control_piece_that_the_trainer_names(void **state)
     qv_tokenizer_close(tok);
 }
 
+static void unigram_takes_the_pieces_whose_scores_add_up_to_the_most(void **state)
+{
+    (void)state;
+    struct bytes b = {.n = 0};
+    put_model(&b);
+    put_piece(&b, "zz", -1, UNUSED);
+    put_normalizer(&b, false, false); // UNIGRAM is what protobuf leaves out
+    qv_tokenizer *tok = must_parse(&b);
+    assert_ids(tok, "aba", true, "3 8");     // a ba: -11; ab a: -12
+    assert_ids(tok, " ab", true, "7");       // _ab
+    assert_ids(tok, "cxxc", true, "0 9 0");  // a user's symbol is weighed
+    assert_ids(tok, "czzc", true, "0");      // an unused piece is none
+    assert_ids(tok, "a<s>x", true, "3 1 0"); // a control piece is found, not weighed
+    assert_ids(tok, "a<s>x", false, "3 0");
+    qv_tokenizer_close(tok);
+}
+
 /* ---- refusals ---- */
 
 static void refuse(const struct bytes *b, qv_status code, const char *says)
@@ -274,8 +291,7 @@ static void models_of_another_kind_are_refused_by_name(void **state)
     static const struct {
         unsigned type;
         const char *says;
-    } k[] = {{1, "model_type UNIGRAM is not supported, only BPE is"},
-             {3, "model_type WORD is not supported"},
+    } k[] = {{3, "model_type WORD is not supported, only UNIGRAM and BPE are"},
              {4, "model_type CHAR is not supported"},
              {9, "model_type of the future is not supported"}};
     (void)state;
@@ -285,9 +301,6 @@ static void models_of_another_kind_are_refused_by_name(void **state)
         put_trainer(&b, k[i].type);
         refuse(&b, QV_EUNSUPPORTED, k[i].says);
     }
-    struct bytes b = {.n = 0};
-    put_model(&b); // UNIGRAM is what protobuf leaves out
-    refuse(&b, QV_EUNSUPPORTED, "model_type UNIGRAM");
 }
 
 static void what_a_model_asks_for_beyond_us_is_refused(void **state)
@@ -334,6 +347,7 @@ int main(void)
         cmocka_unit_test(control_pieces_are_special_and_users_are_not),
         cmocka_unit_test(the_dummy_prefix_is_taken_off_again),
         cmocka_unit_test(bos_is_the_control_piece_that_the_trainer_names),
+        cmocka_unit_test(unigram_takes_the_pieces_whose_scores_add_up_to_the_most),
         cmocka_unit_test(bytes_that_are_no_protobuf_are_refused),
         cmocka_unit_test(messages_cut_short_are_refused),
         cmocka_unit_test(pieces_that_are_wrong_are_refused_each_in_its_words),

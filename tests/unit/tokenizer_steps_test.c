@@ -186,9 +186,9 @@ static void the_longest_string_of_a_character_map_is_replaced(void **state)
     put_u32(blob + 4 + 4 * (256 ^ 'A' ^ 1), 0x80000000u);
     memcpy(blob + 4 + 4 * UNITS, "bc", 3);
     assert_works(qv__charsmap_read(&m, &a, blob, SIZE, &err), &err);
-    assert_int_equal(qv__charsmap_find(&m, "AB", 2, &to), 1);
+    assert_int_equal(qv__charsmap_longest(&m, "AB", 2, &to), 1);
     assert_string_equal(to, "bc");
-    assert_int_equal(qv__charsmap_find(&m, "BA", 2, &to), 0);
+    assert_int_equal(qv__charsmap_longest(&m, "BA", 2, &to), 0);
 
     struct qv__added_set none = {0};
     struct qv__norm n = {.kind = QV__NORM_SPM, .spm = {.symbols = &none, .map = m}};

@@ -101,6 +101,34 @@ static void an_unknown_character_is_dropped_where_there_is_no_unknown_token(void
     qv_tokenizer_close(tok);
 }
 
+/* <u> a b ab abc, and <s>: "ab" + "c" is dearer than "abc", "a" + "b" than "ab". */
+#define UNIGRAM(more)                                                                      \
+    "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<u>\",0],[\"a\",-3],"     \
+    "[\"b\",-3],[\"ab\",-5],[\"abc\",-9],[\"c\",-3],[\"<s>\",-1]]" more                    \
+    "},\"added_tokens\":[{\"id\":6,\"content\":\"<s>\",\"special\":true}]}"
+
+static void the_pieces_whose_scores_add_up_to_the_most_are_taken(void **state)
+{
+    (void)state;
+    qv_tokenizer *tok = must_parse(UNIGRAM(""));
+    assert_ids(tok, "ab", true, "3");
+    assert_ids(tok, "abc", true, "3 5"); // -8, where abc is -9
+    assert_ids(tok, "abab", true, "3 3");
+    assert_ids(tok, "", true, "");
+    qv_tokenizer_close(tok);
+}
+
+static void characters_that_are_no_pieces_are_unknown_together(void **state)
+{
+    (void)state;
+    qv_tokenizer *tok = must_parse(UNIGRAM(""));
+    assert_ids(tok, "axyzb", true, "1 0 2");
+    assert_ids(tok, "\xff\xfe", true, "0");
+    assert_ids(tok, "a<s>b", true, "1 6 2");
+    assert_ids(tok, "a<s>b", false, "1 0 2"); // no score writes a special token
+    qv_tokenizer_close(tok);
+}
+
 static void unknown_neighbours_become_one_token_only_if_fused(void **state)
 {
     (void)state;
@@ -351,8 +379,20 @@ static const struct {
     {"[]", QV_EFORMAT, "not an object"},
     {"{}", QV_EFORMAT, "'model' is not an object"},
     {"{\"model\":{\"type\":1}}", QV_EFORMAT, "model: 'type' is not a string"},
-    {"{\"model\":{\"type\":\"Unigram\"}}", QV_EUNSUPPORTED,
-     "model 'Unigram' is not supported, only BPE is"},
+    {"{\"model\":{\"type\":\"WordPiece\"}}", QV_EUNSUPPORTED,
+     "model 'WordPiece' is not supported, only BPE and Unigram are"},
+    {"{\"model\":{\"type\":\"Unigram\"}}", QV_EFORMAT,
+     "model: 'vocab' is not a list of pieces"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1],[\"b\"]]}}", QV_EFORMAT,
+     "piece 1 is not a string and its score"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1],[\"a\",-2]]}}", QV_EFORMAT,
+     "token 'a' has two ids, 0 and 1"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]],\"unk_id\":1}}", QV_EFORMAT,
+     "model: unk_id is 1 of 1 pieces"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]],\"unk_id\":0}}", QV_EFORMAT,
+     "the model has no pieces"},
+    {NORM("{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AA*A\"}"), QV_EFORMAT,
+     "precompiled_charsmap: not base64 at character 2"},
     {"{\"model\":{\"continuing_subword_prefix\":\"##\"}}", QV_EUNSUPPORTED,
      "model: continuing_subword_prefix is not supported"},
     {"{\"model\":{\"end_of_word_suffix\":\"</w>\"}}", QV_EUNSUPPORTED,
@@ -523,10 +563,64 @@ static void gpt2s_pair_of_files_is_the_same_tokenizer(void **state)
                  "merges.txt: line 3 is not two tokens");
     write_text(scratch_path(state, "vocab.json"), "[]");
     assert_fails(qv_tokenizer_open(&tok, *state, &err), QV_EFORMAT, &err,
-                 "vocab.json: model: 'vocab' is not an object");
+                 "vocab.json: not an object");
     write_text(scratch_path(state, "vocab.json"), "[");
     assert_fails(qv_tokenizer_open(&tok, *state, &err), QV_EFORMAT, &err,
                  "vocab.json: not JSON");
+}
+
+static void around_a_pair_of_files_other_files_name_added_tokens(void **state)
+{
+    qv_tokenizer *tok;
+    qv_err err;
+    write_text(scratch_path(state, "vocab.json"),
+               "{\"a\":0,\"b\":1,\"\u0120\":2,\"<|endoftext|>\":3,\"<p>\":4}");
+    write_text(scratch_path(state, "merges.txt"), "");
+    write_text(scratch_path(state, "added_tokens.json"), "{\"  \":5,\"<q>\":6}");
+    write_text(
+        scratch_path(state, "special_tokens_map.json"),
+        "{\"pad_token\":\"<p>\",\"additional_special_tokens\":[{\"content\":\"<q>\"}]}");
+    write_text(scratch_path(state, "tokenizer_config.json"),
+               "{\"added_tokens_decoder\":{\"7\":{\"content\":\"<r>\",\"rstrip\":true,"
+               "\"special\":true}},\"tokenizer_class\":\"GPT2TokenizerFast\"}");
+    assert_works(qv_tokenizer_open(&tok, *state, &err), &err);
+    assert_ids(tok, "a  b a", true, "0 5 1 2 0");
+    assert_ids(tok, "<p><q><r>  a", true, "4 6 7 0");
+    assert_false(qv_tokenizer_is_special(tok, 5));
+    for (int id = 3; id <= 7; id++)
+        assert_int_equal(qv_tokenizer_is_special(tok, id), id != 5);
+    qv_tokenizer_close(tok);
+
+    write_text(scratch_path(state, "tokenizer_config.json"), "{\"add_prefix_space\":true}");
+    assert_works(qv_tokenizer_open(&tok, *state, &err), &err);
+    assert_ids(tok, "a", true, "2 0");
+    qv_tokenizer_close(tok);
+}
+
+static void how_a_pair_of_files_cuts_text_is_never_guessed(void **state)
+{
+    qv_tokenizer *tok;
+    qv_err err;
+    write_text(scratch_path(state, "vocab.json"), "{\"1\":0,\"11\":1,\"\u00e9\":2}");
+    write_text(scratch_path(state, "merges.txt"), "1 1\n");
+    write_text(scratch_path(state, "tokenizer_config.json"),
+               "{\"tokenizer_class\":\"Qwen2Tokenizer\"}");
+    assert_works(qv_tokenizer_open(&tok, *state, &err), &err);
+    assert_ids(tok, "11", true, "0 0"); // Qwen's digits stand alone
+    qv_tokenizer_close(tok);
+    write_text(scratch_path(state, "tokenizer_config.json"),
+               "{\"tokenizer_class\":\"RobertaTokenizer\"}");
+    assert_fails(qv_tokenizer_open(&tok, *state, &err), QV_EUNSUPPORTED, &err,
+                 "tokenizer_class 'RobertaTokenizer' with vocab.json and merges.txt is not "
+                 "supported");
+    write_text(scratch_path(state, "tokenizer_config.json"),
+               "{\"added_tokens_decoder\":{\"x\":{}}}");
+    assert_fails(qv_tokenizer_open(&tok, *state, &err), QV_EFORMAT, &err,
+                 "added token 'x' is not an id and its content");
+    write_text(scratch_path(state, "tokenizer_config.json"), "{}");
+    write_text(scratch_path(state, "merges.txt"), "1 \xff\n");
+    assert_fails(qv_tokenizer_open(&tok, *state, &err), QV_EFORMAT, &err,
+                 "merges.txt: line 1 is not UTF-8");
 }
 
 static void a_place_without_a_tokenizer_is_said_to_have_none(void **state)
@@ -546,6 +640,8 @@ int main(void)
         cmocka_unit_test(merges_may_be_written_as_pairs),
         cmocka_unit_test(a_piece_that_is_a_token_stays_whole_if_merges_are_ignored),
         cmocka_unit_test(an_unknown_character_is_dropped_where_there_is_no_unknown_token),
+        cmocka_unit_test(the_pieces_whose_scores_add_up_to_the_most_are_taken),
+        cmocka_unit_test(characters_that_are_no_pieces_are_unknown_together),
         cmocka_unit_test(unknown_neighbours_become_one_token_only_if_fused),
         cmocka_unit_test(special_tokens_are_recognised_only_on_request),
         cmocka_unit_test(an_added_token_that_is_not_special_is_always_recognised),
@@ -567,6 +663,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_directory_is_read_with_its_configuration,
                                         make_scratch, remove_scratch),
         cmocka_unit_test_setup_teardown(gpt2s_pair_of_files_is_the_same_tokenizer,
+                                        make_scratch, remove_scratch),
+        cmocka_unit_test_setup_teardown(
+            around_a_pair_of_files_other_files_name_added_tokens, make_scratch,
+            remove_scratch),
+        cmocka_unit_test_setup_teardown(how_a_pair_of_files_cuts_text_is_never_guessed,
                                         make_scratch, remove_scratch),
         cmocka_unit_test_setup_teardown(a_place_without_a_tokenizer_is_said_to_have_none,
                                         make_scratch, remove_scratch),

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Regenerates every golden file.  See README.md, "How to regenerate", for the environment.
 # usage: all.sh TOKENIZERS_DIR STORIES260K_DIR LLAMA2C_CHECKOUT [TEXT_FILE...]
+# TEMPLATES names a directory of chat templates; without it text/chat.json stays.
 # LLAMA_CPP names a checkout of llama.cpp; without it gguf/ stays.
 # V4 names a directory with the packages of requirements_v4.txt; without it llama/odd_v4 stays.
 set -eu
@@ -15,5 +16,7 @@ for recipe in families train muon peft_adapters arrow_paper arrow_peft cluster m
 done
 [ -z "${LLAMA_CPP:-}" ] || python3 "$here/gguf_files.py" "$LLAMA_CPP"
 python3 "$here/text.py" "$tokenizers" "$stories"
+python3 "$here/text_mixed.py" "$tokenizers"
+[ -z "${TEMPLATES:-}" ] || python3 "$here/chat.py" "$TEMPLATES"
 python3 "$here/stories.py" "$llama2c" "$stories"
 python3 "$here/rouge.py" "$@"

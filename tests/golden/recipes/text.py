@@ -127,7 +127,12 @@ def tiny():
 
 
 def main(tokenizers, stories):
+    keep = "text/chat.json"  # chat.py's, whose templates are not everywhere
+    chat = open(keep, encoding="utf-8").read() if os.path.exists(keep) else None
     fresh("text")
+    if chat:
+        with open(keep, "w", encoding="utf-8") as f:
+            f.write(chat)
     tiny()
     for name in ("gpt2", "phi"):
         write_hf(name, Tokenizer.from_file(f"{tokenizers}/{name}/tokenizer.json"),
