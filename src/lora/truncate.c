@@ -101,12 +101,13 @@ static void make_unit(float *x, size_t D, double least)
         x[d] = (float)(by * (double)x[d]);
 }
 
-/* The n rows of Q after the first k, made orthonormal and orthogonal to those. One of
- * which nothing but rounding is left becomes zero. Twice, since a row of which
- * little is left has that much more of its rounding in it. */
+/* The n rows of Q after the first k, made orthonormal and orthogonal to those. Twice,
+ * since a row of which little is left has that much more of its rounding in it. One of
+ * which nothing but rounding is left becomes zero: the rounding leans on the rows that
+ * were taken off, so that the second time takes most of it. */
 static void make_orthonormal(float *Q, size_t k, size_t n, size_t D, float *P)
 {
-    static const double rounding = 1e-6;
+    static const double least[2] = {1e-6, 0.5};
     const struct qv_kern *kern = qv__kern();
     float *X = Q + k * D;
     for (int pass = 0; pass < 2; pass++) {
@@ -116,7 +117,7 @@ static void make_orthonormal(float *Q, size_t k, size_t n, size_t D, float *P)
         for (size_t i = 0; i < n; i++) {
             for (size_t j = 0; j < i; j++)
                 kern->axpy(X + i * D, -kern->dot(X + i * D, X + j * D, D), X + j * D, D);
-            make_unit(X + i * D, D, rounding);
+            make_unit(X + i * D, D, least[pass]);
         }
     }
 }

@@ -389,17 +389,6 @@ static void a_model_is_quantised_and_info_says_to_what(void **state)
     json_decref(v);
 }
 
-static double bits_of(const char *model, const char *who)
-{
-    char args[128];
-    snprintf(args, sizeof args, "score --json --model %s %s --text 'The cat sat.'", model,
-             who);
-    json_t *v = json_of(args);
-    double bits = json_number_value(json_object_get(v, "bits_per_char"));
-    json_decref(v);
-    return bits;
-}
-
 static void a_gguf_file_serves_wherever_a_directory_does(void **state)
 {
     (void)state;

@@ -89,6 +89,17 @@ void says(const char *args, int want, const char *words)
                  said.code, want, words, said.err);
 }
 
+double bits_of(const char *model, const char *who)
+{
+    char args[128];
+    snprintf(args, sizeof args, "score --json --model %s %s --text 'The cat sat.'", model,
+             who);
+    json_t *v = json_of(args);
+    double bits = json_number_value(json_object_get(v, "bits_per_char"));
+    json_decref(v);
+    return bits;
+}
+
 const char *in_world(const char *name)
 {
     static char path[4][256];

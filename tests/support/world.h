@@ -37,4 +37,7 @@ json_t *json_of(const char *args);
 /* Run it, which ends with `want` and says `words` on stderr. */
 void says(const char *args, int want, const char *words);
 
+/* Bits a character of one text, by `model` with the options `who`. */
+double bits_of(const char *model, const char *who);
+
 #endif
