@@ -12,13 +12,14 @@ archive=$1
 cd "$(dirname "$0")/.."
 
 : "${RUN:=runs/p3}"
-: "${STEPS:=30}"
+: "${STEPS:=80}"
+: "${CLUSTERS:=10}"
 : "${UPSTREAM:=20}"
 : "${HELD_OUT:=40}"
 : "${MAX_TOKENS:=24}"
 TASKS=.data/p3
 PER_FAMILY=99
-export RUN STEPS UPSTREAM HELD_OUT MAX_TOKENS TASKS PER_FAMILY
+export RUN STEPS CLUSTERS UPSTREAM HELD_OUT MAX_TOKENS TASKS PER_FAMILY
 
 chosen() {
     cat << 'END'

@@ -273,3 +273,11 @@ char *qv__stem(qv_arena *a, const char *path)
     return qv__arena_strn(a, name,
                           dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
+
+const char *qv__dir_name(qv_arena *a, const char *dir)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    return qv__base_name(qv__arena_strn(a, dir, n));
+}

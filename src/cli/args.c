@@ -26,8 +26,8 @@ uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const 
     return qv__arg_size(state, option, arg, 0);
 }
 
-float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
-                    double least, double most)
+double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
+                      double least, double most)
 {
     char *end;
     double x = strtod(arg, &end);
@@ -35,7 +35,13 @@ float qv__arg_float(const struct argp_state *state, const char *option, const ch
         argp_error(state, "%s: '%s' is not a number", option, arg);
     else if (x < least || x > most)
         argp_error(state, "%s: %s is not in %g .. %g", option, arg, least, most);
-    return (float)x;
+    return x;
+}
+
+float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
+                    double least, double most)
+{
+    return (float)qv__arg_double(state, option, arg, least, most);
 }
 
 void qv__words_add(struct qv_words *w, const char *word)
@@ -44,6 +50,15 @@ void qv__words_add(struct qv_words *w, const char *word)
     qv_check(more);
     w->at = more;
     w->at[w->n++] = word;
+}
+
+void qv__words_split(struct qv_words *w, char *list)
+{
+    for (char *comma; (comma = strchr(list, ',')); list = comma + 1) {
+        *comma = '\0';
+        qv__words_add(w, list);
+    }
+    qv__words_add(w, list);
 }
 
 void qv__words_free(struct qv_words *w)

@@ -25,6 +25,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_library(int argc, char **argv);
+int cmd_merge(int argc, char **argv);
 int cmd_quantize(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_route(int argc, char **argv);
@@ -58,6 +59,8 @@ size_t qv__arg_size(const struct argp_state *state, const char *option, const ch
 uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg);
 float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
                     double least, double most);
+double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
+                      double least, double most);
 
 /* A growing list of arguments, borrowed from argv. */
 struct qv_words {
@@ -65,6 +68,8 @@ struct qv_words {
     size_t n;
 };
 void qv__words_add(struct qv_words *w, const char *word);
+/* The parts of `list`, which is cut at its commas in place. */
+void qv__words_split(struct qv_words *w, char *list);
 void qv__words_free(struct qv_words *w);
 
 /* ---- chat.c ---- */

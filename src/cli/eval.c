@@ -27,15 +27,12 @@ enum {
 /* "rougeL,loglik" is two. */
 static void add_metrics(struct args *a, char *list, const struct argp_state *state)
 {
-    for (char *name = list, *end; name; name = end) {
-        end = strchr(name, ',');
-        if (end)
-            *end++ = '\0';
+    size_t i = a->metrics.n;
+    for (qv__words_split(&a->metrics, list); i < a->metrics.n; i++) {
         enum qv_metric metric;
         qv_err err;
-        if (qv__metric_of(&metric, name, &err))
+        if (qv__metric_of(&metric, a->metrics.at[i], &err))
             argp_error(state, "--metric: %s", err.msg);
-        qv__words_add(&a->metrics, name);
     }
 }
 

@@ -89,12 +89,14 @@ static void pad(size_t n)
     printf("%*s", (int)n, "");
 }
 
-/* "n_sites" is told as "sites", "bits_per_char" as "bits per char". */
+/* "n_sites" is told as "sites", "bits_per_char" as "bits per char"; a key with a dot is
+ * a file's own, as in GGUF, and told as it is. */
 static void put_label(const char *key, size_t room)
 {
     const char *label = strncmp(key, "n_", 2) == 0 ? key + 2 : key;
+    bool is_ours = !strchr(key, '.');
     for (const char *c = label; *c; c++)
-        putchar(*c == '_' ? ' ' : *c);
+        putchar(is_ours && *c == '_' ? ' ' : *c);
     pad(room - width(label));
 }
 

@@ -18,6 +18,7 @@ static const struct command {
     {"build", "train a library of experts on many tasks", cmd_build},
     {"library", "list, show, add, remove, rename, verify, export experts", cmd_library},
     {"cluster", "which experts belong together, from their weights", cmd_cluster},
+    {"merge", "several experts of a library made into one", cmd_merge},
     {"route", "which experts each token of a text goes to, site by site", cmd_route},
     {"eval", "score a model, an expert or a routed library on tasks", cmd_eval},
     {"quantize", "write a model as one GGUF file, in fewer bits", cmd_quantize},

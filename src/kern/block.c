@@ -87,14 +87,21 @@ const struct qv_block_type *qv__block_named(const char *name)
 
 /* ---- planes ---- */
 
-/* code[i] |= the bits of element i, `up` bits up. Elements of a chunk that lie in the same
- * bits of their bytes are neighbours, so the inner loop runs over whole bytes. */
+/* The bits of n elements into code, `up` bits up, over zeros. Elements of a chunk that lie
+ * in the same bits of their bytes are neighbours, so the inner loop runs over whole bytes;
+ * except where a chunk is one byte. */
 static void read_plane(uint8_t *restrict code, const uint8_t *restrict block,
                        const struct qv_block_plane *p, size_t n, unsigned up)
 {
     const size_t stride = p->chunk * p->bits / 8;
     const uint8_t mask = (uint8_t)((1u << p->bits) - 1);
     const uint8_t *from = block + p->at;
+    if (stride == 1) {
+        for (size_t i = 0; i < n; i += 8, from++)
+            for (unsigned k = 0; k < 8; k++)
+                code[i + k] = (uint8_t)(code[i + k] | (*from >> k & 1) << up);
+        return;
+    }
     for (size_t i = 0; i < n; i += p->chunk, from += stride)
         for (unsigned shift = 0; shift < 8; shift += p->bits, code += stride)
             for (size_t k = 0; k < stride; k++)
@@ -223,7 +230,9 @@ void qv__block_unpack(struct qv_block_codes *c, const struct qv_block_type *b,
                       const uint8_t *block)
 {
     const struct qv_block_layout *l = b->layout;
-    *c = (struct qv_block_codes){0};
+    memset(c->code, 0, b->n);
+    memset(c->min, 0, sizeof c->min);
+    c->m = 0;
     memcpy(&c->d, block + l->d_at, sizeof c->d);
     if (qv__block_has_mins(l))
         memcpy(&c->m, block + l->m_at, sizeof c->m);
@@ -265,6 +274,13 @@ static void decode_codes(float *out, const struct qv_block_type *b, const uint8_
     }
 }
 
+static uint16_t read_half(const uint8_t *at)
+{
+    uint16_t h;
+    memcpy(&h, at, sizeof h);
+    return h;
+}
+
 void qv__block_decode(float *out, const struct qv_block_type *b, const void *blocks,
                       size_t n)
 {
@@ -275,11 +291,11 @@ void qv__block_decode(float *out, const struct qv_block_type *b, const void *blo
             decode_codes(out + i, b, at);
     } else if (b->id == QV_BLOCK_F32) {
         memcpy(out, at, n * sizeof *out);
+    } else if (b->id == QV_BLOCK_F16) {
+        for (size_t i = 0; i < n; i++)
+            out[i] = qv__f16_to_f32(read_half(at + i * sizeof(uint16_t)));
     } else {
-        for (size_t i = 0; i < n; i++) {
-            uint16_t h;
-            memcpy(&h, at + i * sizeof h, sizeof h);
-            out[i] = b->id == QV_BLOCK_F16 ? qv__f16_to_f32(h) : qv__bf16_to_f32(h);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = qv__bf16_to_f32(read_half(at + i * sizeof(uint16_t)));
     }
 }

@@ -23,16 +23,19 @@ static inline uint16_t qv__f32_to_bf16(float f)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* Without a branch, for loops over many. */
+/* Without a branch, so that loops over many are vector code. */
 static inline float qv__f16_to_f32(uint16_t h)
 {
-    const uint32_t exponent = h & 0x7c00, rest = (uint32_t)(h & 0x7fff) << 13;
-    const uint32_t wider = rest + (exponent == 0x7c00 ? 0x70000000u : 0x38000000u);
-    const float subnormal = (float)(h & 0x3ff) * 0x1p-24f;
+    const uint32_t size = h & 0x7fffu;
+    const uint32_t is_normal = -(uint32_t)(size >= 0x400),
+                   is_huge = -(uint32_t)(size >= 0x7c00);
+    const float subnormal = (float)(int32_t)size * 0x1p-24f;
     uint32_t bits;
     float f;
     memcpy(&bits, &subnormal, sizeof bits);
-    bits = (exponent ? wider : bits) | (uint32_t)(h & 0x8000) << 16;
+    bits &= ~is_normal;
+    bits |= ((size << 13) + 0x38000000u + (is_huge & 0x38000000u)) & is_normal;
+    bits |= (uint32_t)(h & 0x8000u) << 16;
     memcpy(&f, &bits, sizeof f);
     return f;
 }

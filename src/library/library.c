@@ -152,12 +152,7 @@ qv_status qv_library_check_base(const qv_library *lib, const char *base_name,
                                 const char *base_hash, qv_err *err)
 {
     const char *name = lib->facts.base_name, *hash = lib->facts.base_hash;
-    bool same = true;
-    if (hash && base_hash)
-        same = strcmp(hash, base_hash) == 0;
-    else if (name && base_name)
-        same = strcmp(qv__base_name(name), qv__base_name(base_name)) == 0;
-    if (same)
+    if (qv__same_base(name, hash, base_name, base_hash))
         return QV_OK;
     return qv_fail(err, QV_EFORMAT,
                    "base model '%s' (%.12s), but the library's is '%s' (%.12s)",

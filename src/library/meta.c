@@ -1,5 +1,7 @@
 /* meta.c - see meta.h. */
 #include "library/meta.h"
+
+#include "base/file.h"
 #include "base/hash.h"
 
 #include <math.h>
@@ -270,4 +272,14 @@ qv_status qv__meta_read(qv_expert_info *info, qv_arena *a, const char *dir, qv_e
     }
     qv__arena_free(&mine);
     return result;
+}
+
+bool qv__same_base(const char *name, const char *hash, const char *other_name,
+                   const char *other_hash)
+{
+    if (hash && other_hash)
+        return strcmp(hash, other_hash) == 0;
+    if (name && other_name)
+        return strcmp(qv__base_name(name), qv__base_name(other_name)) == 0;
+    return true;
 }

@@ -25,6 +25,11 @@ qv_status qv__meta_read(qv_expert_info *info, qv_arena *a, const char *dir,
 qv_status qv__meta_set_score(json_t *root, const qv_score *score,
                              qv_err *err) QV_MUST_CHECK;
 
+/* Whether two models are one: by equal hashes, or where a hash is NULL by the last
+ * parts of their names, or where a name is NULL too because nothing says otherwise. */
+bool qv__same_base(const char *name, const char *hash, const char *other_name,
+                   const char *other_hash);
+
 /* A JSON object written as text; *out is NULL if `text` is. */
 qv_status qv__meta_object(json_t **out, const char *what, const char *text,
                           qv_err *err) QV_MUST_CHECK;

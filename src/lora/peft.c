@@ -298,15 +298,6 @@ qv_status qv__peft_parse(struct qv_expert **out, const char *name, const char *c
     return result;
 }
 
-/* The last part of a path that may end in slashes. */
-static const char *name_of(qv_arena *a, const char *dir)
-{
-    size_t n = strlen(dir);
-    while (n > 1 && dir[n - 1] == '/')
-        n--;
-    return qv__base_name(qv__arena_strn(a, dir, n));
-}
-
 qv_status qv__peft_read(struct qv_expert **out, const char *dir,
                         const struct qv_sites *sites, qv_err *err)
 {
@@ -332,7 +323,7 @@ qv_status qv__peft_read(struct qv_expert **out, const char *dir,
     result = qv__st_open(&st, weights, err);
     if (result)
         goto out;
-    result = qv__peft_parse(out, name_of(&a, dir), config, size, &st, sites, err);
+    result = qv__peft_parse(out, qv__dir_name(&a, dir), config, size, &st, sites, err);
     if (result)
         result = qv_wrap(err, result, "%s/", dir);
 

@@ -136,6 +136,23 @@ static qv_status put_pre(struct qv_gguf_meta *meta, qv_arena *a, const char *dir
 
 /* ---- all of it ---- */
 
+/* What SentencePiece, or a tokenizer.json that stands for it, does to spaces. */
+static void put_spaces(struct qv_gguf_meta *meta, const qv_tokenizer *tok)
+{
+    bool adds = false, removes = false;
+    for (size_t i = 0; i < tok->n_norms; i++) {
+        const struct qv__norm *n = &tok->norm[i];
+        adds = adds || n->kind == QV__NORM_PREPEND ||
+               (n->kind == QV__NORM_SPM && n->spm.add_dummy_prefix);
+        removes = removes || (n->kind == QV__NORM_SPM && n->spm.remove_extra_whitespaces);
+    }
+    for (size_t i = 0; i < tok->n_cuts; i++)
+        adds = adds || tok->cut[i].kind == QV__CUT_PREFIX;
+    qv__gguf_put_bool(meta, "tokenizer.ggml.add_space_prefix", adds);
+    if (removes)
+        qv__gguf_put_bool(meta, "tokenizer.ggml.remove_extra_whitespaces", true);
+}
+
 static qv_status put_template(struct qv_gguf_meta *meta, qv_arena *a, const char *dir,
                               qv_err *err)
 {
@@ -166,6 +183,10 @@ qv_status qv__tokenizer_to_gguf(struct qv_gguf_meta *meta, const qv_tokenizer *t
                        "%s: a tokenizer that is neither byte-level nor SentencePiece's "
                        "cannot be written as GGUF",
                        dir);
+    if (tok->n_norms && tok->norm[0].spm.map.n_units)
+        return qv_fail(
+            err, QV_EUNSUPPORTED,
+            "%s: a tokenizer that normalises by a table cannot be written as GGUF", dir);
     qv_arena a = {0};
     qv_status result = QV_OK;
     qv__gguf_put_str(meta, "tokenizer.ggml.model", bytes ? "gpt2" : "llama");
@@ -180,9 +201,8 @@ qv_status qv__tokenizer_to_gguf(struct qv_gguf_meta *meta, const qv_tokenizer *t
     else
         put_scores(meta, tok, &a, n_tokens);
     put_ends(meta, tok);
-    if (tok->n_norms && tok->norm[0].kind == QV__NORM_SPM)
-        qv__gguf_put_bool(meta, "tokenizer.ggml.add_space_prefix",
-                          tok->norm[0].spm.add_dummy_prefix);
+    if (!bytes)
+        put_spaces(meta, tok);
     if (!result)
         result = put_template(meta, &a, dir, err);
     qv__arena_free(&a);

@@ -28,7 +28,8 @@ qv_status qv__tokenizer_from_gguf(qv_tokenizer **out, const struct qv_gguf *g,
  * pre-tokenizer is none that llama.cpp has a name for, tokenizer.ggml.pre is left out
  * and the whole tokenizer.json goes into tokenizer.huggingface.json, so that nothing
  * guesses. Fails with QV_EUNSUPPORTED if the tokenizer is neither byte-level nor
- * SentencePiece's, and as reading the directory's files does. */
+ * SentencePiece's, or one of those with a charsmap, and as reading the directory's files
+ * does. */
 qv_status qv__tokenizer_to_gguf(struct qv_gguf_meta *meta, const qv_tokenizer *tok,
                                 const char *dir, size_t n_tokens,
                                 qv_err *err) QV_MUST_CHECK;

@@ -46,11 +46,9 @@ static void assert_same_tokens(const qv_tokenizer *a, const qv_tokenizer *b)
 static void a_tokenizer_comes_back_from_a_file_as_it_went(void **state)
 {
     static const char *const dirs[] = {
-        "tests/golden/text/tiny_gpt2",
-        "tests/golden/text/tiny_llama3",
-        "tests/golden/text/tiny_qwen",
-        "tests/golden/text/tiny_spm",
-        "models/base",
+        "tests/golden/text/tiny_gpt2",     "tests/golden/text/tiny_llama3",
+        "tests/golden/text/tiny_qwen",     "tests/golden/text/tiny_spm",
+        "tests/golden/text/tiny_spm_json", "models/base",
     };
     const char *path = scratch_path(state, "x.gguf");
     for (size_t i = 0; i < QV_COUNT(dirs); i++) {
@@ -294,6 +292,22 @@ static void each_lie_has_its_sentence(void **state)
     }
 }
 
+static void a_table_of_characters_has_no_place(void **state)
+{
+    (void)state;
+    static const char dir[] = "tests/golden/text/tiny_spm";
+    struct qv_gguf_meta meta = {0};
+    qv_tokenizer *tok;
+    qv_err err = {0};
+    assert_works(qv_tokenizer_open(&tok, dir, &err), &err);
+    tok->norm[0].spm.map.n_units = 1;
+    assert_fails(qv__tokenizer_to_gguf(&meta, tok, dir, qv_tokenizer_size(tok), &err),
+                 QV_EUNSUPPORTED, &err,
+                 "tiny_spm: a tokenizer that normalises by a table cannot be written as "
+                 "GGUF");
+    qv_tokenizer_close(tok);
+}
+
 static void a_nul_in_a_token_is_refused(void **state)
 {
     const char *path = scratch_path(state, "x.gguf");
@@ -323,6 +337,7 @@ int main(void)
         cmocka_unit_test(llama_cpps_vocabularies_pass_its_own_tests),
         cmocka_unit_test_setup_teardown(each_lie_has_its_sentence, make_scratch,
                                         remove_scratch),
+        cmocka_unit_test(a_table_of_characters_has_no_place),
         cmocka_unit_test_setup_teardown(a_nul_in_a_token_is_refused, make_scratch,
                                         remove_scratch),
     };

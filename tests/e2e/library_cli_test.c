@@ -1,0 +1,253 @@
+/* library_cli_test.c - commands on libraries as their users meet them: build, cluster,
+ * merge, route, eval, library. */
+#include "support/scratch.h"
+#include "support/world.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"build -m m --library x --method mbc", "quiver build: --tasks is missing"},
+        {"build -m m --tasks x --method mbc", "quiver build: --library is missing"},
+        {"build -m m --tasks x --library y", "quiver build: --method is missing"},
+        {"build -m m x --library y --method mbx", "--method: no method is named 'mbx'"},
+        {"build -m m x --similarity l2", "--similarity: 'l2' is not mbc or gauge"},
+        {"library", "quiver library: what is to be done?"},
+        {"library frob lib", "quiver library: no action is named 'frob'"},
+        {"library show lib", "quiver library: show takes LIB NAME"},
+        {"library list lib --replace", "quiver library: --replace goes with add"},
+        {"library list lib --task x", "quiver library: --task goes with add"},
+        {"cluster", "quiver cluster: there is no library"},
+        {"cluster a b", "quiver cluster: one library at a time"},
+        {"cluster lib --method k", "--method: 'k' is not mbc or gauge"},
+        {"route -m m --library lib --router arrow", "quiver route: there is no text"},
+        {"route -m m hello", "quiver route: --library and --router are missing"},
+        {"route -m m a b", "quiver route: one text at a time: quote it"},
+        {"merge --method cat --out x", "quiver merge: there is no library"},
+        {"merge lib lib", "quiver merge: one library at a time"},
+        {"merge lib --out x", "quiver merge: --method is missing"},
+        {"merge lib --method cat", "quiver merge: --out is missing"},
+        {"merge lib --method cat --out x --experts a,b --weights 1",
+         "--weights has 1 numbers, and --experts 2 names"},
+        {"merge lib --method cat --out x --experts a,b --weights 1,",
+         "--weights: '' is not a number"},
+        {"merge lib --method ties --out x --density 0",
+         "--density: 0 is not in 1e-09 .. 1"},
+        {"merge lib --method ties --out x --gamma 2", "--gamma: 2 is not in 0 .. 1"},
+        {"merge lib --method svd --out x --rank 0", "--rank: 0 is less than 1"},
+        {"merge lib --method ties --out x --elect all",
+         "--elect: 'all' is not sum or count"},
+    };
+    for (size_t i = 0; i < QV_COUNT(wrong); i++) {
+        says(wrong[i][0], 2, wrong[i][1]);
+        assert_string_equal(said.out, "");
+    }
+}
+
+static void a_build_is_done_once(void **state)
+{
+    (void)state;
+    json_t *v = json_of("build --model m --tasks tasks --library lib --method private "
+                        "--steps 3 --lr 1e-2 --json");
+    assert_int_equal(json_array_size(json_object_get(v, "experts")), 3);
+    json_decref(v);
+    says("build --model m --tasks tasks --library lib --method private --steps 4", 1,
+         "is there from another run");
+}
+
+static void each_expert_is_in_one_cluster(void **state)
+{
+    (void)state;
+    json_t *v = json_of("cluster lib --clusters 2 --json"), *one;
+    size_t n = 0, i;
+    json_array_foreach(json_object_get(v, "clusters"), i, one) n += json_array_size(one);
+    assert_int_equal(json_array_size(json_object_get(v, "clusters")), 2);
+    assert_int_equal(n, 3);
+    json_decref(v);
+    v = json_of("cluster lib --method gauge --json");
+    assert_int_equal(json_array_size(json_object_get(v, "clusters")), 3);
+    json_decref(v);
+    works("cluster lib");
+    assert_non_null(strstr(said.out, "within"));
+}
+
+/* Every method writes an adapter that the model can be read with. */
+static void experts_are_merged_by_every_method(void **state)
+{
+    (void)state;
+    static const char *const how[] = {
+        "average",
+        "linear --experts a,b --weights 0.5,-1",
+        "cat --experts a,b",
+        "svd --rank 3",
+        "task_arithmetic --rank 2",
+        "ties --density 0.5 --elect count",
+        "ties_whole",
+        "magnitude_prune --density 1",
+        "breadcrumbs --gamma 0",
+        "dare_linear --seed 3",
+        "dare_ties --density 0.5",
+        "subtract_exact --experts a --general b,c",
+        "subtract_factor --experts a --general b --general c",
+    };
+    for (size_t i = 0; i < QV_COUNT(how); i++) {
+        char args[128];
+        snprintf(args, sizeof args, "merge lib --out merged%zu --json --method %s", i,
+                 how[i]);
+        json_t *v = json_of(args);
+        assert_int_equal(json_integer_value(json_object_get(v, "n_sites")), 8);
+        assert_true(json_integer_value(json_object_get(v, "max_rank")) >= 2);
+        json_decref(v);
+        snprintf(args, sizeof args, "score -m m --text hello --json --adapter merged%zu",
+                 i);
+        json_decref(json_of(args));
+    }
+    works("merge lib --out merged --method svd");
+    assert_non_null(strstr(said.out, "discarded"));
+}
+
+/* The two ways to the mean of all updates, once by a merge and once by a router. */
+static void a_merge_by_cat_is_the_uniform_router(void **state)
+{
+    (void)state;
+    works("merge lib --out by_cat --method cat");
+    works("merge lib --out by_average --method average");
+    static const char *const pairs[][2] = {
+        {"by_cat", "output"},
+        {"by_average", "factor"},
+    };
+    for (size_t i = 0; i < QV_COUNT(pairs); i++) {
+        char args[128];
+        snprintf(args, sizeof args, "score -m m --text 'Say a 17:' --json --adapter %s",
+                 pairs[i][0]);
+        json_t *merged = json_of(args);
+        snprintf(args, sizeof args,
+                 "score -m m --text 'Say a 17:' --json --library lib --router uniform "
+                 "--compose %s",
+                 pairs[i][1]);
+        json_t *routed = json_of(args);
+        double a = json_number_value(json_object_get(merged, "bits_per_char"));
+        double b = json_number_value(json_object_get(routed, "bits_per_char"));
+        assert_true(fabs(a - b) < 1e-5);
+        json_decref(merged);
+        json_decref(routed);
+    }
+}
+
+static void a_route_has_k_experts_a_token_whose_weights_sum_to_one(void **state)
+{
+    (void)state;
+    json_t *v = json_of("route --model m --library lib --router arrow --top-k 2 --json "
+                        "'Say a 3:'");
+    const json_t *sites = json_object_get(v, "sites");
+    size_t T = json_array_size(json_object_get(v, "tokens")), i, t, j;
+    json_t *site, *weights, *w;
+    assert_int_equal(T, 6);
+    assert_int_equal(json_array_size(sites), 8);
+    json_array_foreach(sites, i, site)
+    {
+        assert_int_equal(json_array_size(json_object_get(site, "experts")), T);
+        json_array_foreach(json_object_get(site, "weights"), t, weights)
+        {
+            double sum = 0;
+            json_array_foreach(weights, j, w) sum += json_real_value(w);
+            assert_int_equal(json_array_size(weights), 2);
+            assert_true(fabs(sum - 1) < 1e-5);
+        }
+    }
+    json_decref(v);
+    v = json_of(
+        "route -m m --library lib --router arrow --site 'layers.1.*v_proj' --json a");
+    assert_int_equal(json_array_size(json_object_get(v, "sites")), 1);
+    json_decref(v);
+    works("route -m m --library lib --router arrow 'Say a 3:'");
+    assert_non_null(strstr(said.out, "each site, over 6 tokens"));
+}
+
+static void
+an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer(void **state)
+{
+    (void)state;
+    json_t *v =
+        json_of("eval --model m --library lib --router oracle --suite tasks --metric "
+                "choice,loglik --metric rougeL --limit 5 --out eval.json --json");
+    const json_t *a = json_object_get(json_object_get(v, "tasks"), "a");
+    const json_t *mean = json_object_get(v, "mean");
+    static const char *const metrics[] = {"choice", "loglik", "rougeL"};
+    json_t *file;
+    qv_err e = {0};
+    assert_works(qv__json_read(&file, in_world("eval.json"), 1 << 20, &e), &e);
+    const json_t *full = json_object_get(json_object_get(file, "tasks"), "a");
+    assert_int_equal(json_object_size(json_object_get(v, "tasks")), 3);
+    assert_int_equal(json_integer_value(json_object_get(a, "n")), 5);
+    assert_null(json_object_get(a, "scores"));
+    for (size_t i = 0; i < QV_COUNT(metrics); i++) {
+        assert_true(json_is_number(json_object_get(a, metrics[i])));
+        assert_true(json_is_number(json_object_get(mean, metrics[i])));
+        const json_t *scores = json_object_get(json_object_get(full, "scores"), metrics[i]);
+        double sum = 0;
+        for (size_t j = 0; j < 5; j++)
+            sum += json_number_value(json_array_get(scores, j));
+        double told = json_number_value(json_object_get(a, metrics[i]));
+        assert_int_equal(json_array_size(scores), 5);
+        assert_true(fabs(sum / 5 - told) < 1e-6);
+    }
+    const json_t *answers = json_object_get(full, "answers");
+    assert_null(json_object_get(a, "answers"));
+    assert_int_equal(json_array_size(answers), 5);
+    for (size_t j = 0; j < 5; j++)
+        assert_true(json_is_string(json_array_get(answers, j)));
+    json_decref(file);
+    json_decref(v);
+    works("eval --model m tasks/a.jsonl --limit 3 --metric exact");
+    assert_non_null(strstr(said.out, "mean"));
+}
+
+static void a_library_is_listed_changed_and_verified(void **state)
+{
+    (void)state;
+    works("library add other x ad --task a");
+    says("library add other x ad", 1, "other");
+    works("library add other x ad --replace");
+    works("library rename other x y");
+    json_t *v = json_of("library list other --json");
+    const json_t *first = json_array_get(json_object_get(v, "experts"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "name")), "y");
+    json_decref(v);
+    v = json_of("library show other y --json");
+    assert_int_equal(json_integer_value(json_object_get(v, "max_rank")), 4);
+    json_decref(v);
+    works("library export other y plain");
+    v = json_of("info plain --json");
+    assert_string_equal(json_string_value(json_object_get(v, "kind")), "adapter");
+    json_decref(v);
+    v = json_of("library verify other --json");
+    assert_int_equal(json_array_size(json_object_get(v, "problems")), 0);
+    json_decref(v);
+    write_text(in_world("other/y/adapter_model.safetensors"), "not one");
+    quiver("library verify other --json");
+    assert_int_equal(said.code, 1);
+    assert_non_null(strstr(said.out, "\"expert\":\"y\""));
+    json_decref(json_of("library remove other y --json"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong),
+        cmocka_unit_test(a_build_is_done_once),
+        cmocka_unit_test(each_expert_is_in_one_cluster),
+        cmocka_unit_test(experts_are_merged_by_every_method),
+        cmocka_unit_test(a_merge_by_cat_is_the_uniform_router),
+        cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),
+        cmocka_unit_test(
+            an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
+        cmocka_unit_test(a_library_is_listed_changed_and_verified),
+    };
+    return cmocka_run_group_tests(tests, make_world, end_world);
+}
