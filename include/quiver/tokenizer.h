@@ -1,6 +1,6 @@
 /* tokenizer.h - text to token ids and back.
  *
- * Byte-level BPE and SentencePiece-style BPE (with byte fallback), from a
+ * Byte-level BPE, and SentencePiece-style BPE and Unigram (with byte fallback), from a
  * Hugging Face tokenizer.json or a SentencePiece tokenizer.model. A tokenizer
  * never changes once open and may be used from any number of threads.
  */

@@ -339,6 +339,13 @@ static void what_else_a_tokenizer_may_be(void **state)
                  "written as GGUF");
     qv__gguf_meta_free(&meta);
 
+    write_text(
+        scratch_path(state, "tokenizer.json"),
+        "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",-1]],\"byte_fallback\":true}}");
+    assert_fails(as_values(&meta, dir, &err), QV_EUNSUPPORTED, &err,
+                 ": a Unigram tokenizer cannot be written as GGUF");
+    qv__gguf_meta_free(&meta);
+
     write_text(scratch_path(state, "tokenizer.json"),
                WHOLE("{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
                      "\"individual_digits\":true},{\"type\":\"ByteLevel\","

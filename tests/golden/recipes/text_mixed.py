@@ -62,10 +62,10 @@ KINDS = [
 
 
 class Draw:
-    """splitmix64, one stream a line."""
+    """splitmix64, one stream a line; the lines' streams begin far apart."""
 
     def __init__(self, seed):
-        self.state = seed * 0x9E3779B97F4A7C15 & MASK
+        self.state = seed * 0xD1342543DE82EF95 & MASK
 
     def below(self, n):
         self.state = self.state + 0x9E3779B97F4A7C15 & MASK
@@ -151,6 +151,8 @@ def llama(path, prefix):
     proto.normalizer_spec.add_dummy_prefix = prefix
     vocab = {piece.piece: i for i, piece in enumerate(proto.pieces)}
     tok = SpmConverter.build_tokenizer_from_spm_proto(proto, vocab)
+    # With it a text without prefix that is "<0x0A>" and nothing else would be a byte.
+    tok.model.ignore_merges = tok.model.ignore_merges and prefix
     tok.add_special_tokens([AddedToken(piece.piece, normalized=False, special=True)
                             for piece in proto.pieces if piece.type in (2, 3)])
     return PreTrainedTokenizerFast(tokenizer_object=tok)
