@@ -102,8 +102,9 @@ static void make_unit(float *x, size_t D, double least)
 }
 
 /* The n rows of Q after the first k, made orthonormal and orthogonal to those. One of
- * which nothing but rounding is left becomes zero. Twice, since a row of which
- * little is left has that much more of its rounding in it. */
+ * which nothing but rounding is left becomes zero. Always twice: a row of which
+ * little is left has that much more of its rounding in it, and what one block lacks
+ * in orthogonality the next ones multiply. */
 static void make_orthonormal(float *Q, size_t k, size_t n, size_t D, float *P)
 {
     static const double rounding = 1e-6;
@@ -213,7 +214,9 @@ qv_status qv__truncate(const struct qv_expert_site *out, double energy[2],
     double seen = 0, kept = 0;
     for (size_t i = 0; i < w.m; i++)
         seen += w.S[i * w.m + i];
-    qv_status result = qv__eigen(w.lambda, w.S, w.m, err);
+    qv_status result;
+#pragma omp critical(qv__truncate) // OpenBLAS's own threads crawl for two callers at once
+    result = qv__eigen(w.lambda, w.S, w.m, err);
     if (!result) {
         rotate(out, &w);
         fix_signs(out);
