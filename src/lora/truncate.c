@@ -214,7 +214,9 @@ qv_status qv__truncate(const struct qv_expert_site *out, double energy[2],
     double seen = 0, kept = 0;
     for (size_t i = 0; i < w.m; i++)
         seen += w.S[i * w.m + i];
-    qv_status result = qv__eigen(w.lambda, w.S, w.m, err);
+    qv_status result;
+#pragma omp critical(qv__truncate) // OpenBLAS's own threads crawl for two callers at once
+    result = qv__eigen(w.lambda, w.S, w.m, err);
     if (!result) {
         rotate(out, &w);
         fix_signs(out);
