@@ -8,6 +8,7 @@
  * The weights are uniform, so no direction stands out: the hardest case for svd.
  * Layer by layer, so that all weights need not be in memory at once.
  */
+#include "base/clock.h"
 #include "base/rng.h"
 #include "merge/merge.h"
 
@@ -16,13 +17,6 @@
 #include <time.h>
 
 enum { K = 64, R = 16, LAYERS = 32, SITES = 7, D = 4096, KV = 1024, F = 14336 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static _Noreturn void stop(const qv_err *err)
 {
@@ -59,12 +53,12 @@ static void time_layer(struct seconds *sum, const char *method, double *discarde
     const struct qv_merge_ops *ops = qv__merger_find(method);
     struct qv_expert *merged;
     qv_err err;
-    double w[K], t0 = now();
+    double w[K], t0 = qv__seconds();
     clock_t c0 = clock();
     qv__merge_weights(w, ops, NULL, K);
     if (qv__merge(&merged, discarded, "merged", ops, e, w, K, &how, &err))
         stop(&err);
-    sum->clock += now() - t0;
+    sum->clock += qv__seconds() - t0;
     sum->processor += (double)(clock() - c0) / CLOCKS_PER_SEC;
     qv__expert_free(merged);
 }

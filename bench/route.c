@@ -4,6 +4,7 @@
  * Phi-2's shapes: width 2560, 256 experts of rank 4, top 4.
  */
 #include "base/carve.h"
+#include "base/clock.h"
 #include "base/rng.h"
 #include "cluster/cluster.h"
 #include "op/gemm.h"
@@ -11,16 +12,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { D = 2560, R = 4, K = 256, SITES = 4, T = 512, RUNS = 10 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static _Noreturn void stop(const qv_err *err)
 {
@@ -61,9 +54,9 @@ static double time_compose(struct qv_update *u, float *y, const float *x, size_t
 {
     double best = 1e9;
     for (size_t run = 0; run < RUNS; run++) {
-        double t0 = now();
+        double t0 = qv__seconds();
         qv__compose(y, x, n, &u->bank->site[0], &u->routing, u->compose);
-        double took = now() - t0;
+        double took = qv__seconds() - t0;
         best = took < best ? took : best;
     }
     return best;
@@ -73,9 +66,9 @@ static double time_base(float *y, const float *x, const float *W, size_t n)
 {
     double best = 1e9;
     for (size_t run = 0; run < RUNS; run++) {
-        double t0 = now();
+        double t0 = qv__seconds();
         qv__sgemm(false, true, n, D, D, 1, x, D, W, D, 0, y, D);
-        double took = now() - t0;
+        double took = qv__seconds() - t0;
         best = took < best ? took : best;
     }
     return best;
@@ -85,9 +78,9 @@ static double time_scores(struct qv_update *u, const float *x, size_t n)
 {
     double best = 1e9;
     for (size_t run = 0; run < RUNS; run++) {
-        double t0 = now();
+        double t0 = qv__seconds();
         u->router->ops->route(u->router, 0, x, n, u->z, &u->routing);
-        double took = now() - t0;
+        double took = qv__seconds() - t0;
         best = took < best ? took : best;
     }
     return best;
@@ -127,16 +120,16 @@ static void measure_similarity(struct qv_expert **e)
     static int label[K];
     qv_err err;
     for (enum qv_similarity kind = QV_SIM_MBC; kind <= QV_SIM_GAUGE; kind++) {
-        double t0 = now();
+        double t0 = qv__seconds();
         if (qv__similarity(sim, e, K, &(struct qv_similarity_opts){.kind = kind}, &err))
             stop(&err);
         printf("%s similarity of %d experts of %zu weights: %.2f s\n",
-               kind == QV_SIM_MBC ? "MBC" : "gauge-free", K, e[0]->n_w, now() - t0);
+               kind == QV_SIM_MBC ? "MBC" : "gauge-free", K, e[0]->n_w, qv__seconds() - t0);
     }
-    double t0 = now();
+    double t0 = qv__seconds();
     if (qv__kmeans(label, NULL, sim, K, K, 10, 0, 1, &err))
         stop(&err);
-    printf("k-means, 10 of %d: %.2f s\n", K, now() - t0);
+    printf("k-means, 10 of %d: %.2f s\n", K, qv__seconds() - t0);
 }
 
 int main(void)
@@ -149,14 +142,14 @@ int main(void)
     qv_err err;
     make_experts(e, site);
 
-    double t0 = now();
+    double t0 = qv__seconds();
     if (qv__bank_new(&b, &sites, e, K, &err))
         stop(&err);
-    printf("bank of %d experts, %d sites: %.3f s\n", K, SITES, now() - t0);
-    t0 = now();
+    printf("bank of %d experts, %d sites: %.3f s\n", K, SITES, qv__seconds() - t0);
+    t0 = qv__seconds();
     if (qv__bank_prototypes(b, &err))
         stop(&err);
-    double took = now() - t0;
+    double took = qv__seconds() - t0;
     printf("prototypes: %.3f s, %.0f us each\n", took, 1e6 * took / (K * SITES));
     measure_tokens(b);
     measure_similarity(e);

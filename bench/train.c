@@ -7,6 +7,7 @@
  * rate of their matrix products' floating-point operations as a share of the
  * peak this machine reaches, in the same run, on one large square product.
  */
+#include "base/clock.h"
 #include "kern/kern.h"
 #include "op/gemm.h"
 #include "train/trainer.h"
@@ -14,14 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* GFLOP/s of a 1536 x 1536 x 1536 product, the best of several. */
 static double peak(bool bf16)
@@ -33,12 +26,12 @@ static double peak(bool bf16)
         return 0;
     double best = 1e9;
     for (int i = 0; i < 8; i++) {
-        double t = now();
+        double t = qv__seconds();
         if (bf16)
             qv__bgemm(true, N, N, N, h, h + N * N, false, c);
         else
             qv__sgemm(false, true, N, N, N, 1, f, N, f + N * N, N, 0, c, N);
-        t = now() - t;
+        t = qv__seconds() - t;
         best = t < best ? t : best;
     }
     free(f);

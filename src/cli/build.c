@@ -1,4 +1,5 @@
 /* build.c - quiver build: a library of experts from many tasks. */
+#include "base/clock.h"
 #include "build/build.h"
 #include "cli/cli.h"
 

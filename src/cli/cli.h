@@ -132,7 +132,4 @@ struct qv_teller {
 qv_progress qv__teller_begin(struct qv_teller *t);
 void qv__teller_end(struct qv_teller *t);
 
-/* Seconds of a clock that never jumps. */
-double qv__seconds(void);
-
 #endif

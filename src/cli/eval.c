@@ -126,6 +126,14 @@ static const struct argp spec = {
     .children = children,
 };
 
+static json_t *answers_of(const qv_task_result *t)
+{
+    json_t *answers = json_array();
+    for (size_t j = 0; j < t->n; j++)
+        json_array_append_new(answers, qv__json_text(t->answer[j], strlen(t->answer[j])));
+    return answers;
+}
+
 /* One metric's results into `tasks`, and their mean into `mean`. */
 static void merge(json_t *tasks, json_t *mean, const qv_eval_result *r)
 {
@@ -143,13 +151,8 @@ static void merge(json_t *tasks, json_t *mean, const qv_eval_result *r)
         json_object_set_new(task, t->metric, qv__json_number(t->mean));
         json_object_set_new(task, "n", json_integer((json_int_t)t->n));
         json_object_set_new(json_object_get(task, "scores"), t->metric, scores);
-        json_t *answers = json_array(); // greedy: the same for every metric that has any
-        for (size_t j = 0; t->answer && j < t->n; j++)
-            json_array_append_new(answers,
-                                  qv__json_text(t->answer[j], strlen(t->answer[j])));
-        if (t->answer)
-            json_object_set(task, "answers", answers);
-        json_decref(answers);
+        if (t->answer) // greedy: the same for every metric that has any
+            json_object_set_new(task, "answers", answers_of(t));
         if (t->n == 0)
             continue;
         json_t *sum = json_object_get(sums, t->metric);

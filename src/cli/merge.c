@@ -1,6 +1,7 @@
 /* merge.c - quiver merge: several experts of a library made into one. */
-#include "merge/merge.h"
+#include "base/clock.h"
 #include "cli/cli.h"
+#include "merge/merge.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,22 +1,15 @@
 /* progress.c - how far work has come, on stderr, and how it is asked to stop. */
+#include "base/clock.h"
 #include "cli/cli.h"
 
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE = 100, BAR = 20 };  // characters
 enum { FIRST = 2, EVERY = 10 }; // seconds to the first line, and between lines
 
 static volatile sig_atomic_t is_asked_to_stop;
-
-double qv__seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void ask_to_stop(int signal)
 {

@@ -1,4 +1,5 @@
 /* quantize.c - quiver quantize: a model as one GGUF file. */
+#include "base/clock.h"
 #include "cli/cli.h"
 #include "model/quantize.h"
 

@@ -1,5 +1,6 @@
 /* train.c - quiver train: one expert, or with --full a whole model. */
 #include "base/file.h"
+#include "base/clock.h"
 #include "cli/cli.h"
 
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "eval/score.h"
 
 #include "base/carve.h"
+#include "base/clock.h"
 #include "model/decoder.h"
 #include "model/model.h"
 #include "model/reuse.h"
@@ -10,7 +11,6 @@
 
 #include <omp.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MAX_LOGITS = 1 << 22 }; // floats of logits a lane makes at a time: 16 MiB
 
@@ -141,17 +141,10 @@ static qv_status prepare(struct scorer *s, const qv_reuse *reuse, size_t pass_to
     return result;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Every lane does one pass, and again until there are no windows left. */
 static qv_status run(struct scorer *s, const qv_progress *p, qv_err *err)
 {
-    double told = now();
+    double told = qv__seconds();
     size_t round = s->n_lanes * s->per_pass;
     for (size_t at = 0; at < s->n_windows; at += round) {
 #pragma omp parallel for schedule(static, 1) num_threads((int)s->n_lanes)
@@ -162,9 +155,9 @@ static qv_status run(struct scorer *s, const qv_progress *p, qv_err *err)
                 pass(s, &s->lane[i], first, n);
         }
         size_t done = qv__min(at + round, s->n_windows);
-        if (!p->fn || now() - told < 0.2 || done == s->n_windows)
+        if (!p->fn || qv__seconds() - told < 0.2 || done == s->n_windows)
             continue;
-        told = now();
+        told = qv__seconds();
         if (p->fn(p->arg, "score", (double)done, (double)s->n_windows, "windows"))
             return qv_fail(err, QV_ECANCEL, "stopped after %zu of %zu windows", done,
                            s->n_windows);

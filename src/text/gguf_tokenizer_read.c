@@ -221,13 +221,14 @@ qv_status qv__tokenizer_from_gguf(qv_tokenizer **out, const struct qv_gguf *g, q
     *out = NULL;
     const char *model = NULL;
     struct lists l = {0};
-    bool adds_bos = false;
     qv_status result = qv__gguf_str(g, "tokenizer.ggml.model", &model, err);
     if (result || !model)
         return result;
+    const bool is_llama = strcmp(model, "llama") == 0;
+    bool adds_bos = is_llama;
     result = read_lists(&l, g, err);
-    if (!result && strcmp(model, "llama") == 0)
-        result = read_pieces(out, &l, g, err), adds_bos = true;
+    if (!result && is_llama)
+        result = read_pieces(out, &l, g, err);
     else if (!result && strcmp(model, "gpt2") == 0)
         result = read_byte_level(out, &l, g, &adds_bos, err);
     else if (!result)
@@ -235,7 +236,7 @@ qv_status qv__tokenizer_from_gguf(qv_tokenizer **out, const struct qv_gguf *g, q
                          "tokenizer '%s' is not supported (gpt2 and llama are)", model);
     if (!result) {
         (*out)->adds_bos = adds_bos;
-        result = read_ends(*out, g, strcmp(model, "llama") == 0, err);
+        result = read_ends(*out, g, is_llama, err);
     }
     if (result) {
         qv_tokenizer_close(*out);

@@ -1,5 +1,6 @@
 /* trainer.c - see trainer.h. */
 #include "train/trainer.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/rng.h"
 #include "op/adamw.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 double qv__schedule(size_t i, size_t w, size_t N)
 {
@@ -24,13 +24,6 @@ void qv__train_log_end(struct qv_train_log *log)
     free(log->loss);
     free(log->valid);
     *log = (struct qv_train_log){0};
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* One training in flight. */
@@ -161,11 +154,11 @@ static bool report(const struct trainer *t, const char *what, double seconds)
 
 static qv_status run(struct trainer *t, const char *what, qv_err *err)
 {
-    double begin = now(), saved = begin, told = 0;
+    double begin = qv__seconds(), saved = begin, told = 0;
     qv_status result = QV_OK;
     while (!result && t->st.step < t->o.steps) {
         result = step(t, err);
-        double at = now();
+        double at = qv__seconds();
         bool stop = false;
         if (at - told > 0.2) {
             stop = report(t, what, at - begin);
@@ -180,7 +173,7 @@ static qv_status run(struct trainer *t, const char *what, qv_err *err)
             result = qv_fail(err, QV_ECANCEL, "stopped after %zu of %zu steps", t->st.step,
                              t->o.steps);
     }
-    t->log->seconds = now() - begin;
+    t->log->seconds = qv__seconds() - begin;
     return result;
 }
 
