@@ -18,13 +18,20 @@ static bool is_vector(const struct qv_weight *w)
     return w->D_out == 1;
 }
 
+/* Whether the weight is multiplied row by row, so that its rows may lie in any order. */
+static bool is_by_rows(const struct placing *p, const struct qv_gguf_tensor *t)
+{
+    return t->type->id != QV_BLOCK_F32 &&
+           !(t->type->id == QV_BLOCK_BF16 && p->m->wants_bf16);
+}
+
 /* How many floats' room the copy takes; 0: the weight is used where it lies. */
 static size_t room_for(const struct placing *p, const struct qv_gguf_tensor *t,
                        const struct qv_weight *w)
 {
     if (is_vector(w))
         return t->n;
-    if (qv__gguf_order(p->arch, t->name) == QV_ROWS_AS_THEY_ARE)
+    if (qv__gguf_order(p->arch, t->name) == QV_ROWS_AS_THEY_ARE || is_by_rows(p, t))
         return 0;
     return (t->bytes + sizeof(float) - 1) / sizeof(float);
 }
@@ -100,30 +107,38 @@ static const void *put_in_order(struct placing *p, const struct qv_gguf_tensor *
     return to;
 }
 
+/* Which row of the file each row of the Hugging Face matrix is. */
+static const uint32_t *order_of(struct placing *p, const struct qv_gguf_tensor *t,
+                                size_t D_out)
+{
+    enum qv_gguf_order order = qv__gguf_order(p->arch, t->name);
+    if (order == QV_ROWS_AS_THEY_ARE)
+        return NULL;
+    uint32_t *at = qv_new_n(&p->m->arena, uint32_t, D_out);
+    for (size_t r = 0; r < D_out; r++)
+        at[qv__gguf_row(order, &p->m->c, r)] = (uint32_t)r;
+    return at;
+}
+
 static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
     struct placing *p = arg;
     qv_model *m = p->m;
     const struct qv_gguf_tensor *t = qv__gguf_find(m->gguf, name);
-    qv_status result = QV_OK;
     size_t room = room_for(p, t, w);
     const void *data = t->data;
-    if (is_vector(w))
-        result = place_vector(p, t, w, err);
-    else if (room)
-        data = put_in_order(p, t, w->D_out);
-    m->n_own += room;
-    if (is_vector(w))
+    if (is_vector(w)) {
+        qv_status result = place_vector(p, t, w, err);
+        m->n_own += room;
         return result;
-    if (t->type->id == QV_BLOCK_F32) {
-        w->f32 = data;
-    } else if (t->type->id == QV_BLOCK_BF16 && m->wants_bf16) {
-        w->bf16 = data;
-    } else {
-        w->blocks = data;
-        w->type = t->type;
-        m->has_blocks = true;
     }
+    if (room)
+        data = put_in_order(p, t, w->D_out);
+    else
+        w->order = order_of(p, t, w->D_out);
+    m->n_own += room;
+    qv__weight_lies_at(w, data, t->type, m->wants_bf16);
+    m->has_blocks |= w->blocks != NULL;
     return QV_OK;
 }
 

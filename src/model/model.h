@@ -1,10 +1,9 @@
 /* model.h - the frozen base in memory: numbers, weights, sites, tokenizer.
  *
  * Weights lie in the mapped files and are never copied, but for what the
- * arithmetic needs in another form: norms, bfloat16 matrices on machines
- * (or requests) that multiply floats, and GGUF's matrices with moved rows. A trainable
- * model is the exception: all its weights are floats in one block, in the order of
- * qv__model_each.
+ * arithmetic needs in another form: norms, Conv1D's turned matrices, and GGUF's
+ * matrices of floats with moved rows. A trainable model is the exception: all its
+ * weights are floats in one block, in the order of qv__model_each.
  */
 #ifndef QV_MODEL_MODEL_H
 #define QV_MODEL_MODEL_H

@@ -88,15 +88,24 @@ static bool is_aligned(const void *p, size_t size)
     return (uintptr_t)p % size == 0;
 }
 
-/* Whether a weight is used where it lies: f32 always, bf16 if it is multiplied
- * as bf16. Norms and everything trainable are floats of our own. */
+/* Whether a weight is used where it lies, as floats or as half floats. Norms, turned
+ * matrices and everything trainable are floats of our own. */
 static bool stays(const qv_model *m, const struct qv_tensor *t, const struct qv_weight *w)
 {
     if (m->is_trainable || w->D_out == 1 || w->is_turned)
         return false;
     if (t->dtype == QV_F32)
         return is_aligned(t->data, sizeof(float));
-    return t->dtype == QV_BF16 && m->wants_bf16 && is_aligned(t->data, sizeof(uint16_t));
+    return (t->dtype == QV_BF16 || t->dtype == QV_F16) &&
+           is_aligned(t->data, sizeof(uint16_t));
+}
+
+/* As GGUF numbers it. */
+static const struct qv_block_type *block_type(enum qv_dtype dtype)
+{
+    return qv__block(dtype == QV_F32    ? QV_BLOCK_F32
+                     : dtype == QV_BF16 ? QV_BLOCK_BF16
+                                        : QV_BLOCK_F16);
 }
 
 struct placing {
@@ -146,12 +155,9 @@ static qv_status place(void *arg, const char *name, struct qv_weight *w, qv_err 
 {
     struct placing *p = arg;
     const struct qv_tensor *t = find(p->m, name);
-    if (t->dtype == QV_BF16 && !p->m->is_trainable && w->D_out > 1 && !w->is_turned &&
-        is_aligned(t->data, sizeof(uint16_t)))
-        w->bf16 = t->data;
     if (stays(p->m, t, w)) {
-        if (t->dtype == QV_F32)
-            w->f32 = t->data;
+        qv__weight_lies_at(w, t->data, block_type(t->dtype), p->m->wants_bf16);
+        p->m->has_blocks |= w->blocks != NULL;
         return QV_OK;
     }
     float *copy = p->m->own + p->m->n_own;

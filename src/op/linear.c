@@ -11,12 +11,37 @@ enum {
     SLAB = 1 << 20, // floats of a slab, or one row if that is more
 };
 
-/* One row of W, in blocks, times each of few rows of x. */
-static void block_row(float *y, const float *x, const struct qv_weight *w, size_t T,
-                      size_t o)
+void qv__weight_lies_at(struct qv_weight *w, const void *data,
+                        const struct qv_block_type *type, bool wants_bf16)
 {
-    const struct qv_kern *k = qv__kern();
-    const char *row = (const char *)w->blocks + o * qv__block_bytes(w->type, w->D_in);
+    if (type->id == QV_BLOCK_F32) {
+        w->f32 = data;
+    } else if (type->id == QV_BLOCK_BF16 && wants_bf16) {
+        w->bf16 = data;
+    } else {
+        w->blocks = data;
+        w->type = type;
+    }
+}
+
+/* Row o of W, which is in blocks. */
+static const char *row_of(const struct qv_weight *w, size_t o)
+{
+    return (const char *)w->blocks +
+           (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
+}
+
+/* One row of W, in blocks, times each of few rows of x. */
+static void block_row(const struct qv_kern *k, float *y, const float *x,
+                      const struct qv_weight *w, size_t T, size_t o)
+{
+    const char *row = row_of(w, o);
+    if (w->type->id == QV_BLOCK_BF16) {
+        for (size_t t = 0; t < T; t++)
+            y[t * w->D_out + o] =
+                k->dot_bf16((const uint16_t *)(const void *)row, x + t * w->D_in, w->D_in);
+        return;
+    }
     float value[RUN], sum[QV_FEW_ROWS] = {0};
     for (size_t i = 0; i < w->D_in; i += RUN) {
         size_t n = qv__min(RUN, w->D_in - i);
@@ -36,7 +61,7 @@ static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t
 #pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
     for (size_t o = 0; o < w->D_out; o++) {
         if (w->blocks) {
-            block_row(y, x, w, T, o);
+            block_row(k, y, x, w, T, o);
             continue;
         }
         for (size_t t = 0; t < T; t++)
@@ -64,8 +89,7 @@ void qv__weight_row(float *out, const struct qv_weight *w, size_t o)
 {
     const size_t D = w->D_in;
     if (w->blocks)
-        qv__block_decode(out, w->type,
-                         (const char *)w->blocks + o * qv__block_bytes(w->type, D), D);
+        qv__block_decode(out, w->type, row_of(w, o), D);
     else if (w->f32)
         memcpy(out, w->f32 + o * D, D * sizeof *out);
     else

@@ -1,7 +1,7 @@
 /* linear.h - a linear map y = W x over T rows, forward and backward.
  *
  * W [D_out, D_in] is stored as the file has it: f32, bf16 or blocks. Four ways:
- *   f32      float products; a bf16 weight is widened once, when loaded
+ *   f32      float products
  *   bf16     the activations are rounded too, sums stay float (only where the
  *            CPU multiplies bfloat16)
  *   blocks   float products with a slab of W's rows at a time, widened
@@ -18,6 +18,7 @@ struct qv_weight {
     const uint16_t *bf16;             // the same as bfloat16, or NULL
     const void *blocks;               // or in blocks alone: then the others are NULL
     const struct qv_block_type *type; // of the blocks; divides D_in
+    const uint32_t *order; // [D_out] row o of W is row order[o] of the blocks; NULL: row o
     size_t D_out, D_in;
     bool is_turned; // the file has it as [D_in, D_out]; here it never is
 };
@@ -34,6 +35,11 @@ struct qv_linear_room {
 
 /* Floats in the slab for rows of D_in. */
 size_t qv__linear_slab(size_t D_in);
+
+/* W is what lies at `data`, in blocks of `type`: floats are multiplied as floats, bfloat16
+ * as such if wanted, and the rest as blocks. */
+void qv__weight_lies_at(struct qv_weight *w, const void *data,
+                        const struct qv_block_type *type, bool wants_bf16);
 
 /* out [D_in] = row o of W, as floats. */
 void qv__weight_row(float *out, const struct qv_weight *w, size_t o);

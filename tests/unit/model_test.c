@@ -4,6 +4,7 @@
  */
 #include "model/model.h"
 #include "base/base.h"
+#include "kern/half.h"
 #include "kern/kern.h"
 #include "support/golden.h"
 #include "support/scratch.h"
@@ -278,6 +279,36 @@ static void identities_differ_between_models_and_not_between_files(void **state)
     qv_model_close(m);
 }
 
+/* gqa_untied, its matrices rounded to half floats: what is not mapped is the norms. */
+static void matrices_of_half_floats_are_used_where_they_lie(void **state)
+{
+    static uint16_t half[MAX_TENSORS][101 * 36];
+    struct tensors t;
+    read_gqa(&t);
+    for (size_t i = 0; i < t.n; i++) {
+        struct qv_tensor_out *to = &t.at[i];
+        if (to->rank < 2)
+            continue;
+        for (size_t j = 0; j < to->shape[0] * to->shape[1]; j++)
+            half[i][j] = qv__f32_to_f16(((const float *)to->data)[j]);
+        to->data = half[i];
+        to->dtype = QV_F16;
+    }
+    write_tensors(&t, scratch_path(state, "model.safetensors"));
+    copy_file(LLAMA "gqa_untied/config.json", scratch_path(state, "config.json"));
+    const char *const dir[] = {*state, LLAMA "bf16"};
+    for (size_t i = 0; i < QV_COUNT(dir); i++) {
+        qv_model *m = opened(dir[i], &(qv_model_opts){.compute = QV_COMPUTE_F32});
+        const struct qv_weight *up = &m->layer[0].map[QV_UP].w;
+        assert_int_equal(m->n_own, (2 * m->c.L + 1) * m->c.D);
+        assert_int_equal(up->type->id, i ? QV_BLOCK_BF16 : QV_BLOCK_F16);
+        assert_true((const char *)up->blocks > (const char *)m->shard[0].map.bytes);
+        assert_true((const char *)up->blocks <
+                    (const char *)m->shard[0].map.bytes + m->shard[0].map.size);
+        qv_model_close(m);
+    }
+}
+
 static void one_other_weight_or_number_is_another_identity(void **state)
 {
     struct tensors t;
@@ -492,6 +523,7 @@ int main(void)
         IN_SCRATCH(an_index_may_not_lie_about_its_files),
         IN_SCRATCH(a_tokenizer_with_more_tokens_than_the_model_is_refused),
         IN_SCRATCH(identities_differ_between_models_and_not_between_files),
+        IN_SCRATCH(matrices_of_half_floats_are_used_where_they_lie),
         IN_SCRATCH(one_other_weight_or_number_is_another_identity),
         IN_SCRATCH(weights_that_lie_unaligned_are_read_all_the_same),
         IN_SCRATCH(what_is_written_opens_as_what_it_was),
