@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { LARGE = 16 << 20 }; // bytes
 
 void *qv__carve(qv_carve *c, size_t n1, size_t n2, size_t n3, size_t size)
 {
@@ -19,13 +23,30 @@ void *qv__carve(qv_carve *c, size_t n1, size_t n2, size_t n3, size_t size)
     return p;
 }
 
+/* Large memory is not written to: its pages are given back, and come again as zeros when
+ * they are touched. So room for the longest prompt costs nothing until there is one. */
+static void zero(char *mem, size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t before = (page - (uintptr_t)mem % page) % page;
+    if (bytes < LARGE) {
+        memset(mem, 0, bytes);
+        return;
+    }
+    const size_t whole = (bytes - before) / page * page;
+    memset(mem, 0, before);
+    memset(mem + before + whole, 0, bytes - before - whole);
+    if (madvise(mem + before, whole, MADV_DONTNEED))
+        memset(mem + before, 0, whole);
+}
+
 void *qv__carve_alloc(const qv_carve *measured)
 {
     if (measured->used == SIZE_MAX)
         return NULL;
     size_t bytes = qv__max(measured->used, 64);
-    void *mem = aligned_alloc(64, bytes);
+    char *mem = aligned_alloc(64, bytes);
     if (mem)
-        memset(mem, 0, bytes);
+        zero(mem, bytes);
     return mem;
 }

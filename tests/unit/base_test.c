@@ -78,6 +78,27 @@ static void measuring_and_carving_agree(void **state)
     free(memory);
 }
 
+/* Twice, because the C library hands large memory back to the system the first time. */
+static void carved_memory_is_zero_whoever_had_it_before(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {64, 64 * 1000, (16 << 20) + 64 * 7, (17 << 20) - 64};
+    for (size_t i = 0; i < 2 * QV_COUNT(sizes); i++) {
+        const size_t bytes = sizes[i / 2];
+        char *memory = malloc(bytes);
+        assert_non_null(memory);
+        memset(memory, 1, bytes);
+        free(memory);
+        memory = qv__carve_alloc(&(qv_carve){.used = bytes});
+        assert_non_null(memory);
+        for (size_t j = 0; j < bytes; j++)
+            if (memory[j])
+                fail_msg("byte %zu of %zu", j, bytes);
+        memset(memory, 1, bytes);
+        free(memory);
+    }
+}
+
 static void a_layout_that_overflows_gives_no_memory(void **state)
 {
     (void)state;
@@ -381,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_sentence_too_long_is_cut_and_terminated),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(measuring_and_carving_agree),
+        cmocka_unit_test(carved_memory_is_zero_whoever_had_it_before),
         cmocka_unit_test(a_layout_that_overflows_gives_no_memory),
         with_scratch(a_written_file_is_whole_and_leaves_nothing_beside_it),
         with_scratch(an_abandoned_file_never_shows),
