@@ -50,7 +50,7 @@ static qv_status run_task(struct count *c, const char *path, qv_err *err)
     if (!result)
         result = qv__task_read(&task, path, c->m->tokenizer, &opts, err);
     if (!result)
-        result = qv__acts_init(&acts, c->m, n_ctx, n_ctx, 1, false, 0, err);
+        result = qv__acts_init(&acts, c->m, n_ctx, n_ctx, 1, 0, 0, err);
     if (!result)
         result = qv__reuse_update(&u, c->reuse, NULL, n_ctx, err);
     u.watch = watch;

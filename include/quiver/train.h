@@ -30,6 +30,8 @@ typedef struct qv_train_opts {
     size_t valid_every; // steps between validations (once an epoch)
     float save_every;   // seconds between checkpoints (60; negative: every step)
     size_t lanes;       // threads that share a batch (all)
+    size_t memory;      // MiB for activations (half of the machine's); those that do not
+                        // fit are computed again, which changes no number
     uint64_t seed;
     qv_progress progress;
 } qv_train_opts;

@@ -164,7 +164,7 @@ static qv_status run(struct trace *t, const qv_reuse *reuse, qv_err *err)
     update.watch = write_down;
     update.watch_arg = t;
     if (!result)
-        result = qv__acts_init(&acts, t->m, t->T, t->T, 1, false, 0, err);
+        result = qv__acts_init(&acts, t->m, t->T, t->T, 1, 0, 0, err);
     if (!result) {
         struct qv_seq seq = {.n = t->T};
         struct qv_batch b = {

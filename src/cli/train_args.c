@@ -22,6 +22,7 @@ enum {
     KEY_VALID_EVERY,
     KEY_SAVE_EVERY,
     KEY_LANES,
+    KEY_MEMORY,
 };
 
 static float or_none(float x)
@@ -91,6 +92,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_SAVE_EVERY:
         o->save_every = qv__arg_float(state, "--save-every", arg, 0.001, 1e9);
         break;
+    case KEY_MEMORY:
+        o->memory = qv__arg_size(state, "--memory", arg, 1);
+        break;
     case KEY_LANES:
         o->lanes = qv__arg_size(state, "--lanes", arg, 1);
         break;
@@ -121,6 +125,8 @@ static const struct argp_option options[] = {
     {"valid-every", KEY_VALID_EVERY, "N", 0, "Steps between validations (an epoch)", 4},
     {"save-every", KEY_SAVE_EVERY, "N", 0, "Seconds between checkpoints (60)", 4},
     {"lanes", KEY_LANES, "N", 0, "Threads that share a batch (all)", 4},
+    {"memory", KEY_MEMORY, "MIB", 0,
+     "For activations; what does not fit is computed twice (half of the machine's)", 4},
     {0},
 };
 

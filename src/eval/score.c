@@ -134,7 +134,7 @@ static qv_status prepare(struct scorer *s, const qv_reuse *reuse, size_t pass_to
     qv_status result = QV_OK;
     for (size_t i = 0; !result && i < s->n_lanes; i++) {
         struct lane *l = &s->lane[i];
-        result = qv__acts_init(&l->acts, s->m, s->T_max, longest, s->n_rows, false, 0, err);
+        result = qv__acts_init(&l->acts, s->m, s->T_max, longest, s->n_rows, 0, 0, err);
         if (!result)
             result = qv__reuse_update(&l->update, reuse, NULL, s->T_max, err);
     }

@@ -7,10 +7,10 @@
 #include <omp.h>
 #include <stdlib.h>
 
+/* All but y->x. */
 static void carve_layer(struct qv_layer_acts *y, qv_carve *c, const struct qv_config *d,
                         size_t T)
 {
-    y->x = qv__carve_f32(c, T, d->D);
     y->stat1 = qv__carve_f32(c, T, 2);
     y->n1 = qv__carve_f32(c, T, d->D);
     y->q = qv__carve_f32(c, T, d->H * d->E);
@@ -56,6 +56,22 @@ static void carve_backward(struct qv_acts *a, qv_carve *c, const struct qv_confi
     a->drop = qv__carve_f32(c, T, R_max + widest);
 }
 
+/* What each layer has of its own: all, its input, or, without a backward pass, nothing. */
+static void carve_layers(struct qv_acts *a, qv_carve *c, const struct qv_config *d,
+                         bool trains)
+{
+    struct qv_layer_acts one = {0};
+    for (size_t l = 0; l < d->L; l++) {
+        if (trains || l == 0)
+            one.x = qv__carve_f32(c, a->T_max, d->D);
+        if (l == 0 || (trains && l >= a->n_again))
+            carve_layer(&one, c, d, a->T_max);
+        if (a->layer)
+            a->layer[l] = one;
+    }
+    a->x = trains ? qv__carve_f32(c, a->T_max, d->D) : one.x;
+}
+
 static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool trains,
                       size_t R_max)
 {
@@ -67,14 +83,7 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     a->layer = qv__carve(&c, d->L, 1, 1, sizeof *a->layer);
     a->keys = qv__carve(&c, T, 1, 1, sizeof *a->keys);
     a->values = qv__carve(&c, T, 1, 1, sizeof *a->values);
-    struct qv_layer_acts one = {0};
-    for (size_t l = 0; l < d->L; l++) {
-        if (trains || l == 0)
-            carve_layer(&one, &c, d, T);
-        if (base)
-            a->layer[l] = one;
-    }
-    a->x = trains ? qv__carve_f32(&c, T, d->D) : one.x;
+    carve_layers(a, &c, d, trains);
     a->proj = qv__carve_f32(&c, T, d->D);
     if (d->family->names.map[QV_QKV])
         a->qkv = qv__carve_f32(&c, T, qkv);
@@ -95,10 +104,15 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
 }
 
 qv_status qv__acts_init(struct qv_acts *a, const qv_model *m, size_t T_max, size_t n_max,
-                        size_t n_rows, bool trains, size_t R_max, qv_err *err)
+                        size_t n_rows, size_t memory, size_t R_max, qv_err *err)
 {
+    const bool trains = memory > 0;
     *a = (struct qv_acts){.T_max = T_max, .n_max = n_max, .n_rows = n_rows};
     qv_carve need = {.used = lay_out(a, NULL, m, trains, R_max)};
+    while (trains && need.used > memory && a->n_again < m->c.L) {
+        a->n_again++;
+        need.used = lay_out(a, NULL, m, trains, R_max);
+    }
     a->mem = qv__carve_alloc(&need);
     if (!a->mem)
         return qv_fail(err, QV_ENOMEM, "no memory for %zu tokens of activations", T_max);

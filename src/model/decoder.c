@@ -184,7 +184,7 @@ static void attention(const struct qv_pass *p, size_t l)
     apply(p, l, QV_O, a->proj, y->att);
 }
 
-/* a->proj = the feed-forward of n2 */
+/* y->h = the feed-forward of n2, before its last map */
 static void feed_forward(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
@@ -196,10 +196,10 @@ static void feed_forward(const struct qv_pass *p, size_t l)
         qv__swiglu(y->h, y->gate, y->up, p->b->T * c->F);
     else
         qv__activate(y->h, y->up, p->b->T * c->F, c->activation);
-    apply(p, l, QV_DOWN, p->a->proj, y->h);
 }
 
-static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+/* All that the backward pass needs of a layer, from its input. */
+static void layer_inside(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     const struct qv_layer *w = &p->m->layer[l];
@@ -214,7 +214,14 @@ static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
     else if (c->block == QV_PARALLEL)
         norm(p, &w->norm2, y->n2, y->stat2, y->x, T);
     feed_forward(p, l);
-    qv__sum(x_next, y->mid, p->a->proj, T * c->D);
+}
+
+static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+{
+    const struct qv_layer_acts *y = &p->a->layer[l];
+    layer_inside(p, l);
+    apply(p, l, QV_DOWN, p->a->proj, y->h);
+    qv__sum(x_next, y->mid, p->a->proj, p->b->T * p->m->c.D);
 }
 
 void qv__decoder_forward(const struct qv_pass *p)
@@ -369,8 +376,11 @@ void qv__decoder_backward(const struct qv_pass *p, const int *row, size_t n)
     const qv_model *m = p->m;
     head_backward(p, row, n);
     size_t lowest = t->dw ? 0 : t->lowest;
-    for (size_t l = m->c.L; l-- > lowest;)
+    for (size_t l = m->c.L; l-- > lowest;) {
+        if (l < p->a->n_again)
+            layer_inside(p, l);
         layer_backward(p, l, t->dw || l > lowest);
+    }
     if (t->dw)
         qv__embed_back(dw_of(p, &m->embed), p->a->dx, p->b->token, p->b->T, m->c.D);
     if (t->dw && m->c.is_learned)

@@ -13,7 +13,8 @@
 #include "op/lora.h"
 #include "route/update.h"
 
-/* One layer's activations; without a backward pass all layers share one. */
+/* One layer's activations. Without a backward pass all layers share one; and in it, those
+ * that are computed again share all but their inputs. */
 struct qv_layer_acts {
     float *x, *stat1, *n1;   // [T, D] [T, 2] [T, D]   input, norm
     float *q, *k, *v;        // [T, H, E] [T, Hk, E] [T, Hk, E]   normed, rotated
@@ -28,6 +29,7 @@ struct qv_layer_acts {
  * n_rows rows of logits. */
 struct qv_acts {
     size_t T_max, n_max, n_rows;
+    size_t n_again; // layers, from the lowest on, that the backward pass computes again
     struct qv_layer_acts *layer;         // [L]
     float *x;                            // [T, D] after the last layer
     float *proj;                         // [T, D] one map's output before it is added
@@ -45,9 +47,11 @@ struct qv_acts {
     void *mem;
 };
 
-/* Fails with QV_ENOMEM. `R_max` is the largest LoRA rank to be trained. */
+/* `memory` 0: no backward pass. Else that pass is given about so many bytes, and layers
+ * that do not fit in them are computed again, which changes no number. `R_max` is the
+ * largest LoRA rank to be trained. Fails with QV_ENOMEM. */
 qv_status qv__acts_init(struct qv_acts *a, const qv_model *m, size_t T_max, size_t n_max,
-                        size_t n_rows, bool trains, size_t R_max,
+                        size_t n_rows, size_t memory, size_t R_max,
                         qv_err *err) QV_MUST_CHECK;
 void qv__acts_end(struct qv_acts *a);
 

@@ -91,8 +91,7 @@ static qv_status prepare(struct generator *g, const struct qv_request *r, size_t
     }
     g->n_ctx = qv__min(longest, g->m->c.n_ctx);
     g->n_slots = qv__min(n, qv__min(g->T_max, SLOTS)); // each has a row in every pass
-    qv_status result =
-        qv__acts_init(&g->acts, g->m, g->T_max, g->n_ctx, SLOTS, false, 0, err);
+    qv_status result = qv__acts_init(&g->acts, g->m, g->T_max, g->n_ctx, SLOTS, 0, 0, err);
     for (size_t i = 0; !result && i < g->n_slots; i++)
         result = qv__cache_init(&g->slot[i].cache, g->m, g->n_ctx, err);
     g->token = malloc(g->T_max * sizeof *g->token);

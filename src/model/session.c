@@ -36,7 +36,7 @@ qv_status qv_session_new(qv_session **out, const qv_model *model, const qv_reuse
     size_t T = qv__min(PASS, n_ctx);
     qv_status result = qv__cache_init(&s->cache, model, n_ctx, err);
     if (!result)
-        result = qv__acts_init(&s->acts, model, T, n_ctx, 1, false, 0, err);
+        result = qv__acts_init(&s->acts, model, T, n_ctx, 1, 0, 0, err);
     if (!result)
         result = qv__reuse_update(&s->update, reuse, NULL, T, err);
     s->token = malloc(n_ctx * sizeof *s->token);

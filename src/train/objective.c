@@ -1,6 +1,7 @@
 /* objective.c - see objective.h. */
 #include "train/objective.h"
 #include "base/carve.h"
+#include "base/memory.h"
 #include "base/rng.h"
 #include "op/loss.h"
 
@@ -102,10 +103,12 @@ qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_o
     if (!o->mem)
         return qv_fail(err, QV_ENOMEM, "no memory for passes of %zu tokens", o->T_max);
     lay_out(o, o->mem);
+    const size_t memory = of->memory ? of->memory : qv__memory() / 2;
     qv_status result = QV_OK;
     for (size_t i = 0; !result && i < o->n_lanes; i++) {
-        result = qv__acts_init(&o->lane[i].acts, of->m, o->T_max, qv__max(longest, 1),
-                               o->n_rows, o->n > 0, R_max, err);
+        result =
+            qv__acts_init(&o->lane[i].acts, of->m, o->T_max, qv__max(longest, 1), o->n_rows,
+                          o->n > 0 ? qv__max(memory / o->n_lanes, 1) : 0, R_max, err);
         wire(&o->lane[i], o);
     }
     if (result)

@@ -24,6 +24,7 @@ struct qv_objective_of {
     struct qv_expert *expert;  // trained, or NULL
     bool full;                 // the model's own weights are trained
     struct qv_update *updates; // [lanes] reused experts, or NULL; not with training
+    size_t memory;             // bytes for activations, all lanes (0: half the machine's)
 };
 
 struct qv_lane;

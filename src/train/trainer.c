@@ -239,7 +239,7 @@ qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_sou
                         .n_valid = n_valid,
                         .checkpoint = checkpoint,
                         .log = log};
-    const struct qv_objective_of of = {.m = m, .expert = e};
+    const struct qv_objective_of of = {.m = m, .expert = e, .memory = t.o.memory << 20};
     return train(&t, &of, e->w, e->n_w, e->name, err);
 }
 
@@ -255,6 +255,6 @@ qv_status qv__train_full(qv_model *m, struct qv_source *src,
                         .n_valid = n_valid,
                         .checkpoint = checkpoint,
                         .log = log};
-    const struct qv_objective_of of = {.m = m, .full = true};
+    const struct qv_objective_of of = {.m = m, .full = true, .memory = t.o.memory << 20};
     return train(&t, &of, m->own, m->n_own, "full", err);
 }

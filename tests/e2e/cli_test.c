@@ -29,7 +29,7 @@ static void every_command_lists_its_options(void **state)
         {"train", "--model --data --out --rank --alpha --dropout --lr --epochs --steps "
                   "--batch --sites --init --full --random --window --warmup --clip "
                   "--weight-decay --beta2 --resume --pass-tokens --max-tokens "
-                  "--valid-every --save-every --lanes --muon --f32 --seed --json"},
+                  "--valid-every --save-every --lanes --memory --muon --f32 --seed --json"},
         {"build",
          "--model --tasks --library --method --clusters --similarity --first-part "
          "--limit --rank --lr --steps --seed --json private: shared: mbc: random:"},

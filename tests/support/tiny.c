@@ -96,7 +96,7 @@ float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t 
     assert_non_null(row);
     for (size_t i = 0; i < n; i++)
         row[i] = (int)i;
-    assert_works(qv__acts_init(&acts, m, n, n, n, false, 0, &err), &err);
+    assert_works(qv__acts_init(&acts, m, n, n, n, 0, 0, &err), &err);
     struct qv_seq seq = {.begin = 0, .n = n};
     struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};

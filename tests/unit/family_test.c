@@ -215,6 +215,32 @@ struct comparison {
     size_t n;
 };
 
+/* The gradient with all activations kept, and with those of each layer computed again. */
+static void layers_computed_again_change_no_bit_of_a_gradient(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * QV_COUNT(cases); i++) {
+        const bool full = i % 2;
+        qv_model *m = open_model(cases[i / 2], full);
+        struct qv_expert *e = full ? NULL : adapter(m, cases[i / 2]);
+        struct qv_objective kept, again;
+        double loss =
+            gradient(&kept, &(struct qv_objective_of){.m = m, .expert = e, .full = full});
+        struct qv_objective_of tight = {.m = m, .expert = e, .full = full, .memory = 1};
+        assert_true(loss == gradient(&again, &tight));
+        assert_memory_equal(kept.g, again.g, kept.n * sizeof *kept.g);
+        struct qv_acts a;
+        qv_err err = {0};
+        assert_works(qv__acts_init(&a, m, 8, 8, 8, tight.memory, 2, &err), &err);
+        assert_int_equal(a.n_again, m->c.L);
+        qv__acts_end(&a);
+        qv__objective_end(&kept);
+        qv__objective_end(&again);
+        qv__expert_free(e);
+        qv_model_close(m);
+    }
+}
+
 /* The golden gradient, turned if the file has the weight turned. */
 static qv_status compare(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_loras_gradients_are_those_of_peft),
         cmocka_unit_test(an_adapters_logits_are_those_of_peft),
         cmocka_unit_test(all_weights_gradients_are_those_of_pytorch),
+        cmocka_unit_test(layers_computed_again_change_no_bit_of_a_gradient),
         cmocka_unit_test(what_a_family_cannot_do_is_refused_by_name),
         cmocka_unit_test_setup_teardown(a_model_written_is_the_model_read, make_scratch,
                                         remove_scratch),

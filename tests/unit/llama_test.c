@@ -37,7 +37,7 @@ static void two_sequences(const char *name, qv_compute compute, double within)
     }
 
     struct qv_acts acts;
-    assert_int_equal(qv__acts_init(&acts, m, na + nb, nb, na + nb, false, 0, &err), QV_OK);
+    assert_int_equal(qv__acts_init(&acts, m, na + nb, nb, na + nb, 0, 0, &err), QV_OK);
     struct qv_seq seq[] = {{.begin = 0, .n = na}, {.begin = na, .n = nb}};
     struct qv_batch batch = {
         .T = na + nb, .token = ids, .pos = pos, .seq = seq, .n_seq = 2};

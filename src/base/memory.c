@@ -1,0 +1,26 @@
+/* memory.c - see memory.h. */
+#include "base/memory.h"
+#include "base/base.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* The number in a file; SIZE_MAX if it has none ("max") or is not there. */
+static size_t number_in(const char *path)
+{
+    unsigned long long n;
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return SIZE_MAX;
+    int found = fscanf(f, "%llu", &n);
+    fclose(f);
+    return found == 1 && n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+}
+
+size_t qv__memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
+    bytes = qv__min(bytes, number_in("/sys/fs/cgroup/memory.max"));
+    return qv__min(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+}
