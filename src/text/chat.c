@@ -11,6 +11,10 @@
 #define BOS "\x01"
 #define EOS "\x02"
 
+/* The day is the one that the templates name where they are told none: the same text is the
+ * same prompt tomorrow. */
+#define LLAMA_DATES "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+
 const struct qv__chat qv__chats[] = {
     {
         .name = "chatml",
@@ -42,6 +46,35 @@ const struct qv__chat qv__chats[] = {
         .otherwise = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
     },
     {
+        .name = "qwen3",
+        .hash = "edcd73b0e30a780c",
+        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
+        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
+        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
+        .reply = "<|im_start|>assistant\n",
+        .stop = "<|im_end|>",
+        .thought = "</think>",
+    },
+    {
+        .name = "qwen3-2025-04", // as first published
+        .hash = "2df317a15cbc983d",
+        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
+        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
+        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
+        .reply = "<|im_start|>assistant\n",
+        .stop = "<|im_end|>",
+        .thought = "</think>",
+    },
+    {
+        .name = "qwen3-2507", // the models that answer at once
+        .hash = "aa39eed4cbfdd57a",
+        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
+        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
+        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
+        .reply = "<|im_start|>assistant\n",
+        .stop = "<|im_end|>",
+    },
+    {
         .name = "llama2",
         .hash = "9780fae5bfea3cfd",
         .system = {"<<SYS>>\n", "\n<</SYS>>\n\n"},
@@ -62,6 +95,34 @@ const struct qv__chat qv__chats[] = {
         .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
         .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
         .stop = "<|eot_id|>",
+        .trims_user = true,
+        .trims_assistant = true,
+    },
+    {
+        .name = "llama3.1", // and 3.3
+        .hash = "99799a835a31e1d3",
+        .begin = BOS,
+        .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
+        .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
+        .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
+        .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        .stop = "<|eot_id|>",
+        .otherwise = "",
+        .preface = LLAMA_DATES,
+        .trims_user = true,
+        .trims_assistant = true,
+    },
+    {
+        .name = "llama3.2", // which asks for the day, if it can
+        .hash = "0cac23ffd2b33ff7",
+        .begin = BOS,
+        .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
+        .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
+        .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
+        .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
+        .stop = "<|eot_id|>",
+        .otherwise = "",
+        .preface = LLAMA_DATES,
         .trims_user = true,
         .trims_assistant = true,
     },
@@ -205,6 +266,27 @@ static void put_turn(struct qv__pieces *out, const char *const around[2], const 
     put_markup(out, around[1], tok);
 }
 
+/* The system's first message, or what stands for it. */
+static void put_first(struct qv__pieces *out, const struct qv__chat *chat, const char *text,
+                      bool trims, const qv_tokenizer *tok)
+{
+    put_markup(out, chat->system[0], tok);
+    put_markup(out, chat->preface ? chat->preface : "", tok);
+    put_words(out, text, strlen(text), trims);
+    put_markup(out, chat->system[1], tok);
+}
+
+/* What the assistant said, without what it thought before that. */
+static const char *aloud(const struct qv__chat *chat, const char *text)
+{
+    const char *said = text;
+    for (const char *at = text; chat->thought && (at = strstr(at, chat->thought));)
+        said = at += strlen(chat->thought);
+    while (said != text && *said == '\n')
+        said++;
+    return said;
+}
+
 enum role { SYSTEM, USER, ASSISTANT, NONE };
 
 static enum role role_of(const struct qv__message *m)
@@ -264,14 +346,17 @@ qv_status qv__chat_write(struct qv__pieces *out, const struct qv__chat *chat,
     const char *system = role_of(message) == SYSTEM ? message[0].text : NULL;
     put_markup(out, chat->begin ? chat->begin : "", tok);
     if (!system && chat->otherwise)
-        put_turn(out, chat->system, chat->otherwise, false, tok);
+        put_first(out, chat, chat->otherwise, false, tok);
     for (size_t i = system && !apart ? 1 : 0; i < n; i++) {
         enum role role = role_of(&message[i]);
         size_t host = chat->place == QV__IN_FIRST ? 1 : n - 1;
-        if (role == SYSTEM)
+        if (role == SYSTEM && i == 0)
+            put_first(out, chat, message[i].text, chat->trims_user, tok);
+        else if (role == SYSTEM)
             put_turn(out, chat->system, message[i].text, chat->trims_user, tok);
         else if (role == ASSISTANT)
-            put_turn(out, chat->assistant, message[i].text, chat->trims_assistant, tok);
+            put_turn(out, chat->assistant, aloud(chat, message[i].text),
+                     chat->trims_assistant, tok);
         else if (system && !apart && i == host)
             put_both(out, chat, system, message[i].text, tok);
         else

@@ -22,6 +22,8 @@ struct qv__chat {
     const char *reply;                              // what invites the assistant to answer
     const char *stop;                               // the token that ends its turn
     const char *otherwise; // what the system says if nobody does, or NULL
+    const char *preface;   // in front of what it says first, or NULL
+    const char *thought; // ends what the assistant only thought, which is left out, or NULL
     enum qv__chat_place place;
     bool trims_user, trims_assistant; // white space at both ends is taken off
 };
