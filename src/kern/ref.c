@@ -121,4 +121,7 @@ const struct qv_kern qv__kern_ref = {
     .to_bf16 = to_bf16,
     .drop = drop,
     .adamw = adamw,
+    .narrow = qv__narrow,
+    .dot_blocks = qv__dot_blocks,
+    .widen = qv__block_decode,
 };

@@ -23,10 +23,10 @@ struct qv_weight {
 };
 
 /* Below this many rows, weights are read where they lie. */
-enum { QV_FEW_ROWS = 4 };
+enum { QV_FEW_ROWS = 4, QV_FEW_ROWS_IN_BLOCKS = 4 };
 
 /* Scratch for products; NULL where it is not wanted. `half` asks for bf16 products, which
- * happen if W has bf16. Weights in blocks need a slab if there are more than few rows. */
+ * happen if W has bf16. Weights in blocks need a slab. */
 struct qv_linear_room {
     uint16_t *half; // [T * max(D_in, D_out)]
     float *slab;    // [qv__linear_slab(D_in)]
