@@ -19,6 +19,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { RUN = QV_BLOCK_MAX, SMALL = 32, QUARTER = 64, ROWS = 4 };
+enum { SMALL_RUN = RUN / SMALL * 34 }; // bytes of the most that eight small blocks take
 
 /* ---- what a layout says of its block ---- */
 
@@ -40,6 +41,24 @@ INLINE size_t bytes(const struct qv_block_layout *l)
 INLINE int zero(const struct qv_block_layout *l)
 {
     return l->low.bits == 8 ? 0 : l->zero;
+}
+
+INLINE size_t run_bytes(const struct qv_block_layout *l)
+{
+    return RUN / elements(l) * bytes(l);
+}
+
+/* A run at `at`, of which n elements are there: copied to `whole` and zeros put after it if
+ * that is not all. Only small blocks can end within a run. */
+INLINE const uint8_t *padded(uint8_t whole[SMALL_RUN], const struct qv_block_layout *l,
+                             const uint8_t *at, size_t n)
+{
+    if (elements(l) == RUN || n >= RUN)
+        return at;
+    const size_t there = n / elements(l) * bytes(l);
+    memcpy(whole, at, there);
+    memset(whole + there, 0, run_bytes(l) - there);
+    return whole;
 }
 
 /* ---- codes ---- */
@@ -223,7 +242,7 @@ INLINE int sum_of_ints(__m256i v)
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
-INLINE void narrow_group(int16_t *code, float *scale, float *sum, const float *x,
+static void narrow_group(int16_t *code, float *scale, float *sum, const float *x,
                          size_t group)
 {
     float inverse;
@@ -242,13 +261,7 @@ INLINE void narrow_group(int16_t *code, float *scale, float *sum, const float *x
 
 void qv__narrow_avx2(struct qv_narrow *q)
 {
-    qv__narrow_pad(q);
-    for (size_t t = 0; t < q->T; t++)
-        for (size_t i = 0; q->group && i < q->n; i += q->group) {
-            const size_t g = (t * q->N + i) / q->group;
-            narrow_group(q->code + t * q->N + i, q->scale + g, q->sum + g,
-                         q->x + t * q->n + i, q->group);
-        }
+    qv__narrow_each(q, narrow_group);
 }
 
 /* ---- products ---- */
@@ -266,31 +279,30 @@ INLINE __m256i load(const int16_t *q)
     return _mm256_loadu_si256((const __m256i *)(const void *)q);
 }
 
-/* acc += quarter j of a run times as much of each of R rows q; factor [R, 16] has a group's
+/* acc += quarter j of a run times as much of each of R rows x; factor [R, 16] has a group's
  * scales multiplied. Two sums a row, so that one addition need not wait for the other. */
 INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout *l,
-                        const uint8_t *run, const int16_t *q, size_t N, const size_t R,
+                        const uint8_t *run, const struct qv_narrow_run *x, const size_t R,
                         float factor[ROWS][16], const size_t j)
 {
     __m256i c[4];
     codes(c, l, run, j);
-    for (size_t t = 0; t < R; t++) {
+    for (size_t r = 0; r < R; r++) {
         __m256i p[4];
         for (size_t k = 0; k < 4; k++)
-            p[k] = _mm256_madd_epi16(c[k], load(q + t * N + QUARTER * j + 16 * k));
+            p[k] = _mm256_madd_epi16(c[k], load(x[r].code + QUARTER * j + 16 * k));
         for (size_t k = 0; k < 4; k += l->group / 16) {
             __m256i sum = l->group == 16 ? p[k] : _mm256_add_epi32(p[k], p[k + 1]);
             const size_t g = (QUARTER * j + 16 * k) / l->group;
-            acc[t][g % 2] = _mm256_fmadd_ps(_mm256_broadcast_ss(&factor[t][g]),
-                                            _mm256_cvtepi32_ps(sum), acc[t][g % 2]);
+            acc[r][g % 2] = _mm256_fmadd_ps(_mm256_set1_ps(factor[r][g]),
+                                            _mm256_cvtepi32_ps(sum), acc[r][g % 2]);
         }
     }
 }
 
-/* acc += a run from element i on, of which n_quarters count, times R rows from t on. */
+/* acc += a run times R rows of x. */
 INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
-                    const uint8_t *run, const struct qv_narrow *q, size_t t, const size_t R,
-                    size_t i, size_t n_quarters)
+                    const uint8_t *run, const struct qv_narrow_run *x, const size_t R)
 {
     struct scales k;
     _Alignas(32) float factor[ROWS][16];
@@ -299,22 +311,17 @@ INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
         __m256 zero_at = _mm256_mul_ps(k.s[h], _mm256_set1_ps((float)zero(l)));
         zero_at = _mm256_add_ps(zero_at, k.min[h]);
         for (size_t r = 0; r < R; r++) {
-            const size_t g = ((t + r) * q->N + i) / l->group + 8 * h;
             _mm256_store_ps(&factor[r][8 * h],
-                            _mm256_mul_ps(k.s[h], _mm256_loadu_ps(q->scale + g)));
+                            _mm256_mul_ps(k.s[h], _mm256_loadu_ps(x[r].scale + 8 * h)));
             if (zero(l) || qv__block_has_mins(l))
                 acc[r][h] =
-                    _mm256_fnmadd_ps(zero_at, _mm256_loadu_ps(q->sum + g), acc[r][h]);
+                    _mm256_fnmadd_ps(zero_at, _mm256_loadu_ps(x[r].sum + 8 * h), acc[r][h]);
         }
     }
-    const int16_t *x = q->code + t * q->N + i;
-    dot_quarter(acc, l, run, x, q->N, R, factor, 0);
-    if (n_quarters > 1)
-        dot_quarter(acc, l, run, x, q->N, R, factor, 1);
-    if (n_quarters > 2)
-        dot_quarter(acc, l, run, x, q->N, R, factor, 2);
-    if (n_quarters > 3)
-        dot_quarter(acc, l, run, x, q->N, R, factor, 3);
+    dot_quarter(acc, l, run, x, R, factor, 0);
+    dot_quarter(acc, l, run, x, R, factor, 1);
+    dot_quarter(acc, l, run, x, R, factor, 2);
+    dot_quarter(acc, l, run, x, R, factor, 3);
 }
 
 /* R rows of x from t on, R known when compiled. A row's sum does not depend on which
@@ -326,13 +333,11 @@ INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layout *l,
     __m256 acc[ROWS][2];
     for (size_t r = 0; r < R; r++)
         acc[r][0] = acc[r][1] = _mm256_setzero_ps();
-    size_t i = 0;
-    for (; i + RUN <= q->n; i += RUN, row += RUN / elements(l) * bytes(l))
-        dot_run(acc, l, row, q, t, R, i, 4);
-    if (i < q->n) { // only where blocks are small
-        uint8_t rest[RUN / SMALL * QV_BLOCK_MAX] = {0};
-        memcpy(rest, row, (q->n - i) / elements(l) * bytes(l));
-        dot_run(acc, l, rest, q, t, R, i, (q->n - i + QUARTER - 1) / QUARTER);
+    const struct qv_narrow_run *x = q->run + t;
+    for (size_t left = q->n, T = q->T; left;
+         left -= qv__min(RUN, left), row += run_bytes(l), x += T) {
+        uint8_t whole[SMALL_RUN];
+        dot_run(acc, l, padded(whole, l, row, left), x, R);
     }
     for (size_t r = 0; r < R; r++)
         y[(t + r) * stride] = sum_of(acc[r][0], acc[r][1]);
@@ -362,10 +367,17 @@ INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
+/* Numbers i to i + n - 1, n < 32. */
+INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i, size_t n)
+{
+    const struct qv_block_type *b = qv__block(id);
+    qv__block_decode(out, b, at + i * b->bytes, n);
+}
+
 /* Four sums, as an addition takes four cycles. A row that does not end with them is
  * finished a number at a time. */
-INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const struct qv_block_type *b,
-                        const uint8_t *row, const struct qv_narrow *q)
+INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
+                        const struct qv_narrow *q)
 {
     for (size_t t = 0; t < q->T; t++) {
         const float *x = q->x + t * q->n;
@@ -380,63 +392,18 @@ INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const struct qv_bl
         float sum = sum_of(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3]));
         for (; i < q->n; i++) {
             float w;
-            qv__block_decode(&w, b, row + i * b->bytes, 1);
+            widen_rest(&w, id, row, i, 1);
             sum += w * x[i];
         }
         y[t * stride] = sum;
     }
 }
 
-void qv__dot_blocks_avx2(float *y, size_t stride, const struct qv_block_type *b,
-                         const void *row, const struct qv_narrow *q)
-{
-    switch (b->id) {
-    case QV_BLOCK_Q4_0:
-        dot_codes(y, stride, &q4_0, row, q);
-        break;
-    case QV_BLOCK_Q4_1:
-        dot_codes(y, stride, &q4_1, row, q);
-        break;
-    case QV_BLOCK_Q5_0:
-        dot_codes(y, stride, &q5_0, row, q);
-        break;
-    case QV_BLOCK_Q5_1:
-        dot_codes(y, stride, &q5_1, row, q);
-        break;
-    case QV_BLOCK_Q8_0:
-        dot_codes(y, stride, &q8_0, row, q);
-        break;
-    case QV_BLOCK_Q2_K:
-        dot_codes(y, stride, &q2_k, row, q);
-        break;
-    case QV_BLOCK_Q3_K:
-        dot_codes(y, stride, &q3_k, row, q);
-        break;
-    case QV_BLOCK_Q4_K:
-        dot_codes(y, stride, &q4_k, row, q);
-        break;
-    case QV_BLOCK_Q5_K:
-        dot_codes(y, stride, &q5_k, row, q);
-        break;
-    case QV_BLOCK_Q6_K:
-        dot_codes(y, stride, &q6_k, row, q);
-        break;
-    case QV_BLOCK_F16:
-        dot_numbers(y, stride, QV_BLOCK_F16, b, row, q);
-        break;
-    case QV_BLOCK_BF16:
-        dot_numbers(y, stride, QV_BLOCK_BF16, b, row, q);
-        break;
-    default:
-        dot_numbers(y, stride, QV_BLOCK_F32, b, row, q);
-    }
-}
-
 /* ---- widening ---- */
 
 /* Sixteen elements of one group, rounded as in block.c. */
-INLINE void widen_codes(float *out, __m256i c, __m256 s, __m256 min,
-                        const struct qv_block_layout *l)
+INLINE void widen_sixteen(float *out, __m256i c, __m256 s, __m256 min,
+                          const struct qv_block_layout *l)
 {
     if (zero(l))
         c = _mm256_sub_epi16(c, _mm256_set1_epi16((short)zero(l)));
@@ -454,8 +421,8 @@ INLINE void widen_quarter(float *out, const struct qv_block_layout *l, const uin
     codes(c, l, run, j);
     for (size_t k = 0; k < 4; k++) {
         const size_t e = QUARTER * j + 16 * k, g = e / l->group;
-        widen_codes(out + e, c[k], _mm256_broadcast_ss(s + g), _mm256_broadcast_ss(min + g),
-                    l);
+        widen_sixteen(out + e, c[k], _mm256_broadcast_ss(s + g),
+                      _mm256_broadcast_ss(min + g), l);
     }
 }
 
@@ -474,71 +441,95 @@ INLINE void widen_run(float *out, const struct qv_block_layout *l, const uint8_t
     widen_quarter(out, l, run, s, min, 3);
 }
 
-INLINE void widen(float *out, const struct qv_block_layout *l, const uint8_t *row, size_t n)
+INLINE void widen_codes(float *out, const struct qv_block_layout *l, const uint8_t *row,
+                        size_t n)
 {
-    size_t i = 0;
-    for (; i + RUN <= n; i += RUN, row += RUN / elements(l) * bytes(l))
-        widen_run(out + i, l, row);
-    if (i < n) { // only where blocks are small
-        uint8_t rest[RUN / SMALL * QV_BLOCK_MAX] = {0};
+    for (size_t i = 0; i < n; i += RUN, row += run_bytes(l)) {
+        uint8_t whole[SMALL_RUN];
         float last[RUN];
-        memcpy(rest, row, (n - i) / elements(l) * bytes(l));
-        widen_run(last, l, rest);
-        memcpy(out + i, last, (n - i) * sizeof *out);
+        const bool is_whole = elements(l) == RUN || i + RUN <= n;
+        widen_run(is_whole ? out + i : last, l, padded(whole, l, row, n - i));
+        if (!is_whole)
+            memcpy(out + i, last, (n - i) * sizeof *out);
     }
 }
 
-INLINE void widen_numbers(float *out, uint32_t id, const struct qv_block_type *b,
-                          const uint8_t *row, size_t n)
+INLINE void widen_numbers(float *out, uint32_t id, const uint8_t *row, size_t n)
 {
     size_t i = 0;
     for (; i + 8 <= n; i += 8)
         _mm256_storeu_ps(out + i, numbers(id, row, i));
-    qv__block_decode(out + i, b, row + i * b->bytes, n - i);
+    widen_rest(out + i, id, row, i, n - i);
+}
+
+/* ---- one function a type ---- */
+
+#define WITH_CODES(type)                                                                   \
+    static void dot_##type(float *y, size_t stride, const uint8_t *row,                    \
+                           const struct qv_narrow *q)                                      \
+    {                                                                                      \
+        dot_codes(y, stride, &type, row, q);                                               \
+    }                                                                                      \
+    static void widen_##type(float *out, const uint8_t *row, size_t n)                     \
+    {                                                                                      \
+        widen_codes(out, &type, row, n);                                                   \
+    }
+
+#define WITHOUT_CODES(type, id)                                                            \
+    static void dot_##type(float *y, size_t stride, const uint8_t *row,                    \
+                           const struct qv_narrow *q)                                      \
+    {                                                                                      \
+        dot_numbers(y, stride, id, row, q);                                                \
+    }                                                                                      \
+    static void widen_##type(float *out, const uint8_t *row, size_t n)                     \
+    {                                                                                      \
+        widen_numbers(out, id, row, n);                                                    \
+    }
+
+WITH_CODES(q4_0)
+WITH_CODES(q4_1)
+WITH_CODES(q5_0)
+WITH_CODES(q5_1)
+WITH_CODES(q8_0)
+WITH_CODES(q2_k)
+WITH_CODES(q3_k)
+WITH_CODES(q4_k)
+WITH_CODES(q5_k)
+WITH_CODES(q6_k)
+WITHOUT_CODES(f32, QV_BLOCK_F32)
+WITHOUT_CODES(f16, QV_BLOCK_F16)
+WITHOUT_CODES(bf16, QV_BLOCK_BF16)
+
+struct functions {
+    void (*dot)(float *y, size_t stride, const uint8_t *row, const struct qv_narrow *q);
+    void (*widen)(float *out, const uint8_t *row, size_t n);
+};
+
+static struct functions functions_of(const struct qv_block_type *b)
+{
+    static const struct functions of[] = {
+        [QV_BLOCK_F32] = {dot_f32, widen_f32},    [QV_BLOCK_F16] = {dot_f16, widen_f16},
+        [QV_BLOCK_Q4_0] = {dot_q4_0, widen_q4_0}, [QV_BLOCK_Q4_1] = {dot_q4_1, widen_q4_1},
+        [QV_BLOCK_Q5_0] = {dot_q5_0, widen_q5_0}, [QV_BLOCK_Q5_1] = {dot_q5_1, widen_q5_1},
+        [QV_BLOCK_Q8_0] = {dot_q8_0, widen_q8_0}, [QV_BLOCK_Q2_K] = {dot_q2_k, widen_q2_k},
+        [QV_BLOCK_Q3_K] = {dot_q3_k, widen_q3_k}, [QV_BLOCK_Q4_K] = {dot_q4_k, widen_q4_k},
+        [QV_BLOCK_Q5_K] = {dot_q5_k, widen_q5_k}, [QV_BLOCK_Q6_K] = {dot_q6_k, widen_q6_k},
+        [QV_BLOCK_BF16] = {dot_bf16, widen_bf16},
+    };
+    qv_check(b->computes);
+    return of[b->id];
+}
+
+void qv__dot_blocks_avx2(float *y, size_t stride, const struct qv_block_type *b,
+                         const void *row, const struct qv_narrow *q)
+{
+    functions_of(b).dot(y, stride, row, q);
 }
 
 void qv__widen_avx2(float *out, const struct qv_block_type *b, const void *blocks, size_t n)
 {
-    switch (b->id) {
-    case QV_BLOCK_Q4_0:
-        widen(out, &q4_0, blocks, n);
-        break;
-    case QV_BLOCK_Q4_1:
-        widen(out, &q4_1, blocks, n);
-        break;
-    case QV_BLOCK_Q5_0:
-        widen(out, &q5_0, blocks, n);
-        break;
-    case QV_BLOCK_Q5_1:
-        widen(out, &q5_1, blocks, n);
-        break;
-    case QV_BLOCK_Q8_0:
-        widen(out, &q8_0, blocks, n);
-        break;
-    case QV_BLOCK_Q2_K:
-        widen(out, &q2_k, blocks, n);
-        break;
-    case QV_BLOCK_Q3_K:
-        widen(out, &q3_k, blocks, n);
-        break;
-    case QV_BLOCK_Q4_K:
-        widen(out, &q4_k, blocks, n);
-        break;
-    case QV_BLOCK_Q5_K:
-        widen(out, &q5_k, blocks, n);
-        break;
-    case QV_BLOCK_Q6_K:
-        widen(out, &q6_k, blocks, n);
-        break;
-    case QV_BLOCK_F16:
-        widen_numbers(out, QV_BLOCK_F16, b, blocks, n);
-        break;
-    case QV_BLOCK_BF16:
-        widen_numbers(out, QV_BLOCK_BF16, b, blocks, n);
-        break;
-    default:
-        widen_numbers(out, QV_BLOCK_F32, b, blocks, n);
-    }
+    qv_check(n % b->n == 0);
+    functions_of(b).widen(out, blocks, n);
 }
 #else
 typedef int qv__no_block_avx2; // a translation unit may not be empty

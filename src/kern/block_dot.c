@@ -4,60 +4,57 @@
 
 #include <string.h>
 
-enum { LEAST_GROUP = 16 };
-
-static size_t padded(size_t n)
+static size_t runs(size_t n)
 {
-    return (n + QV_BLOCK_MAX - 1) / QV_BLOCK_MAX * QV_BLOCK_MAX;
+    return (n + QV_BLOCK_MAX - 1) / QV_BLOCK_MAX;
 }
 
 size_t qv__narrow_room(size_t T, size_t n)
 {
-    return T * (padded(n) / 2 + 2 * (padded(n) / LEAST_GROUP));
+    return T * runs(n) * (sizeof(struct qv_narrow_run) / sizeof(float));
 }
 
 void qv__narrow_init(struct qv_narrow *q, const struct qv_block_type *b, const float *x,
                      size_t T, size_t n, float *room)
 {
-    const size_t group = b->layout ? b->layout->group : 0, N = padded(n);
-    *q = (struct qv_narrow){.x = x, .T = T, .n = n, .N = N, .group = group};
-    const size_t n_groups = group ? T * (N / group) : 0;
-    q->scale = room;
-    q->sum = q->scale + n_groups;
-    q->code = (int16_t *)(void *)(q->sum + n_groups);
+    *q = (struct qv_narrow){.x = x, .T = T, .n = n};
+    q->group = b->layout ? b->layout->group : 0;
+    q->run = (struct qv_narrow_run *)(void *)room;
 }
 
-void qv__narrow_pad(struct qv_narrow *q)
+void qv__narrow_each(struct qv_narrow *q,
+                     void (*group)(int16_t *code, float *scale, float *sum, const float *x,
+                                   size_t n))
 {
-    if (q->n == q->N || !q->group)
-        return;
-    for (size_t t = 0; t < q->T; t++) {
-        const size_t at = t * q->N + q->n, left = q->N - q->n;
-        memset(q->code + at, 0, left * sizeof *q->code);
-        memset(q->scale + at / q->group, 0, left / q->group * sizeof *q->scale);
-        memset(q->sum + at / q->group, 0, left / q->group * sizeof *q->sum);
+    for (size_t i = 0; q->group && i < q->n; i += QV_BLOCK_MAX)
+        for (size_t t = 0; t < q->T; t++) {
+            struct qv_narrow_run *run = q->run + i / QV_BLOCK_MAX * q->T + t;
+            const size_t n = qv__min(QV_BLOCK_MAX, q->n - i);
+            if (n < QV_BLOCK_MAX)
+                memset(run, 0, sizeof *run);
+            for (size_t k = 0; k < n; k += q->group)
+                group(run->code + k, run->scale + k / q->group, run->sum + k / q->group,
+                      q->x + t * q->n + i + k, q->group);
+        }
+}
+
+static void narrow_group(int16_t *code, float *scale, float *sum, const float *x, size_t n)
+{
+    float peak = 0, inverse;
+    int total = 0;
+    for (size_t k = 0; k < n; k++)
+        peak = isnan(peak) || fabsf(x[k]) <= peak ? peak : fabsf(x[k]);
+    *scale = qv__narrow_scale(&inverse, peak);
+    for (size_t k = 0; k < n; k++) {
+        code[k] = isfinite(peak) ? (int16_t)lrintf(x[k] * inverse) : 0;
+        total += code[k];
     }
+    *sum = *scale * (float)total;
 }
 
 void qv__narrow(struct qv_narrow *q)
 {
-    qv__narrow_pad(q);
-    for (size_t t = 0; t < q->T; t++)
-        for (size_t i = 0; q->group && i < q->n; i += q->group) {
-            const float *x = q->x + t * q->n + i;
-            int16_t *code = q->code + t * q->N + i;
-            float peak = 0, inverse;
-            long sum = 0;
-            for (size_t k = 0; k < q->group; k++)
-                peak = isnan(peak) || fabsf(x[k]) <= peak ? peak : fabsf(x[k]);
-            const float scale = qv__narrow_scale(&inverse, peak);
-            for (size_t k = 0; k < q->group; k++) {
-                code[k] = isfinite(peak) ? (int16_t)lrintf(x[k] * inverse) : 0;
-                sum += code[k];
-            }
-            q->scale[(t * q->N + i) / q->group] = scale;
-            q->sum[(t * q->N + i) / q->group] = scale * (float)sum;
-        }
+    qv__narrow_each(q, narrow_group);
 }
 
 void qv__dot_blocks(float *y, size_t stride, const struct qv_block_type *b, const void *row,

@@ -18,15 +18,20 @@
 
 #include <math.h>
 
-/* T rows x [T, n], and the same narrowed. Rows are padded with groups of zeros up to
- * N, a multiple of QV_BLOCK_MAX. */
+/* 256 numbers narrowed, of one row, in groups of as many as W's groups have. */
+struct qv_narrow_run {
+    float scale[16]; // of a group; NaN if a number of it is not finite
+    float sum[16];   // of a group's numbers, as narrowed
+    int16_t code[QV_BLOCK_MAX];
+};
+
+/* T rows x [T, n], and the same narrowed, with zeros after them if a row does not end with
+ * a run. A run's rows are neighbours, since a piece of W meets all of them at once. */
 struct qv_narrow {
     const float *x; // [T, n]
-    size_t T, n, N;
-    size_t group;  // of W's type; 0 if it has none: then x is not narrowed
-    int16_t *code; // [T, N]
-    float *scale;  // [T, N / group]; NaN if a number of the group is not finite
-    float *sum;    // [T, N / group] of the group's numbers, as narrowed
+    size_t T, n;
+    size_t group;              // of W's type; 0 if it has none: then x is not narrowed
+    struct qv_narrow_run *run; // [n / 256, rounded up, T]
 };
 
 /* Floats of room for T narrowed rows of n. */
@@ -46,8 +51,10 @@ static inline float qv__narrow_scale(float *inverse, float peak)
     return peak > 0x1p-100f ? peak <= 0x1.fffffep127f ? peak / most : NAN : peak * 0;
 }
 
-/* Zeros where rows are padded. */
-void qv__narrow_pad(struct qv_narrow *q);
+/* Narrows all groups by calls of `group`, which gets code [n], a scale, a sum, x [n], n. */
+void qv__narrow_each(struct qv_narrow *q,
+                     void (*group)(int16_t *code, float *scale, float *sum, const float *x,
+                                   size_t n));
 
 /* Entries of tables of kernels: see kern.h. The plain product takes x as it is. */
 void qv__narrow(struct qv_narrow *q);
