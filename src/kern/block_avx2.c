@@ -16,19 +16,19 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE inline __attribute__((always_inline))
 
 enum { RUN = QV_BLOCK_MAX, SMALL = 32, QUARTER = 64, ROWS = 4 };
 enum { SMALL_RUN = RUN / SMALL * 34 }; // bytes of the most that eight small blocks take
 
 /* ---- what a layout says of its block ---- */
 
-INLINE size_t elements(const struct qv_block_layout *l)
+static INLINE size_t elements(const struct qv_block_layout *l)
 {
     return l->scales == QV_SCALES_ONE || l->scales == QV_SCALES_OFFSET ? SMALL : RUN;
 }
 
-INLINE size_t bytes(const struct qv_block_layout *l)
+static INLINE size_t bytes(const struct qv_block_layout *l)
 {
     const size_t scales = l->scales == QV_SCALES_ONE || l->scales == QV_SCALES_OFFSET ? 0
                           : l->scales == QV_SCALES_SIX || l->scales == QV_SCALES_PAIR ? 12
@@ -38,20 +38,21 @@ INLINE size_t bytes(const struct qv_block_layout *l)
 }
 
 /* What code means 0, once bytes that have a sign are read as such. */
-INLINE int zero(const struct qv_block_layout *l)
+static INLINE int zero(const struct qv_block_layout *l)
 {
     return l->low.bits == 8 ? 0 : l->zero;
 }
 
-INLINE size_t run_bytes(const struct qv_block_layout *l)
+static INLINE size_t run_bytes(const struct qv_block_layout *l)
 {
     return RUN / elements(l) * bytes(l);
 }
 
 /* A run at `at`, of which n elements are there: copied to `whole` and zeros put after it if
  * that is not all. Only small blocks can end within a run. */
-INLINE const uint8_t *padded(uint8_t whole[SMALL_RUN], const struct qv_block_layout *l,
-                             const uint8_t *at, size_t n)
+static INLINE const uint8_t *padded(uint8_t whole[SMALL_RUN],
+                                    const struct qv_block_layout *l, const uint8_t *at,
+                                    size_t n)
 {
     if (elements(l) == RUN || n >= RUN)
         return at;
@@ -63,7 +64,7 @@ INLINE const uint8_t *padded(uint8_t whole[SMALL_RUN], const struct qv_block_lay
 
 /* ---- codes ---- */
 
-INLINE uint16_t read16(const uint8_t *at)
+static INLINE uint16_t read16(const uint8_t *at)
 {
     uint16_t h;
     memcpy(&h, at, sizeof h);
@@ -71,7 +72,7 @@ INLINE uint16_t read16(const uint8_t *at)
 }
 
 /* Sixteen bits as sixteen numbers, 0 or 1 << up. */
-INLINE __m256i bits_of(const uint8_t *at, unsigned up)
+static INLINE __m256i bits_of(const uint8_t *at, unsigned up)
 {
     const __m256i bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
                                           4096, 8192, 16384, -32768);
@@ -81,8 +82,8 @@ INLINE __m256i bits_of(const uint8_t *at, unsigned up)
 }
 
 /* Sixteen elements from e on of a plane, `up` bits up. */
-INLINE __m256i plane(const uint8_t *block, const struct qv_block_plane *p, size_t e,
-                     unsigned up)
+static INLINE __m256i plane(const uint8_t *block, const struct qv_block_plane *p, size_t e,
+                            unsigned up)
 {
     const size_t stride = p->chunk * p->bits / 8, in = e % p->chunk;
     if (stride == 1)
@@ -101,8 +102,8 @@ INLINE __m256i plane(const uint8_t *block, const struct qv_block_plane *p, size_
 }
 
 /* The codes of quarter j of a run, sixteen a vector. */
-INLINE void codes(__m256i c[4], const struct qv_block_layout *l, const uint8_t *run,
-                  size_t j)
+static INLINE void codes(__m256i c[4], const struct qv_block_layout *l, const uint8_t *run,
+                         size_t j)
 {
     for (size_t k = 0; k < 4; k++) {
         const size_t e = QUARTER * j + 16 * k;
@@ -122,7 +123,7 @@ struct scales {
 };
 
 /* The half floats at the same place in eight blocks. */
-INLINE __m256 halves(const uint8_t *at, size_t step)
+static INLINE __m256 halves(const uint8_t *at, size_t step)
 {
     __m128i h = _mm_cvtsi32_si128(read16(at));
     h = _mm_insert_epi16(h, read16(at + step), 1);
@@ -135,22 +136,22 @@ INLINE __m256 halves(const uint8_t *at, size_t step)
     return _mm256_cvtph_ps(h);
 }
 
-INLINE __m256 half(const uint8_t *at)
+static INLINE __m256 half(const uint8_t *at)
 {
     return _mm256_set1_ps(_cvtsh_ss(read16(at)));
 }
 
-INLINE __m256 unsigned_bytes(uint64_t b)
+static INLINE __m256 unsigned_bytes(uint64_t b)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)b)));
 }
 
-INLINE __m256 signed_bytes(uint64_t b)
+static INLINE __m256 signed_bytes(uint64_t b)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128((long long)b)));
 }
 
-INLINE void nibble_scales(__m256 s[2], __m256 min[2], const uint8_t *at)
+static INLINE void nibble_scales(__m256 s[2], __m256 min[2], const uint8_t *at)
 {
     const uint64_t low = UINT64_C(0x0f0f0f0f0f0f0f0f);
     for (int h = 0; h < 2; h++) {
@@ -162,7 +163,7 @@ INLINE void nibble_scales(__m256 s[2], __m256 min[2], const uint8_t *at)
 }
 
 /* See read_six() in block.c. */
-INLINE void six_scales(__m256 s[2], const uint8_t *at)
+static INLINE void six_scales(__m256 s[2], const uint8_t *at)
 {
     const uint64_t four = UINT64_C(0x0f0f0f0f0f0f0f0f), two = 0x03030303;
     uint64_t low;
@@ -177,7 +178,7 @@ INLINE void six_scales(__m256 s[2], const uint8_t *at)
 }
 
 /* See read_pairs() in block.c. */
-INLINE void pair_scales(__m256 *s, __m256 *min, const uint8_t *at)
+static INLINE void pair_scales(__m256 *s, __m256 *min, const uint8_t *at)
 {
     const uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, two = 0x03030303;
     uint32_t w[3];
@@ -188,7 +189,8 @@ INLINE void pair_scales(__m256 *s, __m256 *min, const uint8_t *at)
     *min = unsigned_bytes((w[1] & six) | (uint64_t)m_high << 32);
 }
 
-INLINE void scales(struct scales *k, const struct qv_block_layout *l, const uint8_t *run)
+static INLINE void scales(struct scales *k, const struct qv_block_layout *l,
+                          const uint8_t *run)
 {
     const uint8_t *at = run + l->scales_at;
     k->s[0] = k->s[1] = k->min[0] = k->min[1] = _mm256_setzero_ps();
@@ -221,7 +223,7 @@ INLINE void scales(struct scales *k, const struct qv_block_layout *l, const uint
 /* ---- narrowing ---- */
 
 /* Magnitudes are compared as integers, as which NaN is larger than all numbers. */
-INLINE float peak_of(const float *x, size_t n)
+static INLINE float peak_of(const float *x, size_t n)
 {
     const __m256i size = _mm256_set1_epi32(0x7fffffff);
     __m256i most = _mm256_setzero_si256();
@@ -235,7 +237,7 @@ INLINE float peak_of(const float *x, size_t n)
     return _mm_cvtss_f32(_mm_castsi128_ps(m));
 }
 
-INLINE int sum_of_ints(__m256i v)
+static INLINE int sum_of_ints(__m256i v)
 {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
@@ -274,16 +276,16 @@ static float sum_of(__m256 a, __m256 b)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 
-INLINE __m256i load(const int16_t *q)
+static INLINE __m256i load(const int16_t *q)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)q);
 }
 
 /* acc += quarter j of a run times as much of each of R rows x; factor [R, 16] has a group's
  * scales multiplied. Two sums a row, so that one addition need not wait for the other. */
-INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout *l,
-                        const uint8_t *run, const struct qv_narrow_run *x, const size_t R,
-                        float factor[ROWS][16], const size_t j)
+static INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout *l,
+                               const uint8_t *run, const struct qv_narrow_run *x,
+                               const size_t R, float factor[ROWS][16], const size_t j)
 {
     __m256i c[4];
     codes(c, l, run, j);
@@ -301,8 +303,9 @@ INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout *l,
 }
 
 /* acc += a run times R rows of x. */
-INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
-                    const uint8_t *run, const struct qv_narrow_run *x, const size_t R)
+static INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
+                           const uint8_t *run, const struct qv_narrow_run *x,
+                           const size_t R)
 {
     struct scales k;
     _Alignas(32) float factor[ROWS][16];
@@ -326,9 +329,9 @@ INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
 
 /* R rows of x from t on, R known when compiled. A row's sum does not depend on which
  * others are computed beside it. */
-INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layout *l,
-                     const uint8_t *row, const struct qv_narrow *q, size_t t,
-                     const size_t R)
+static INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layout *l,
+                            const uint8_t *row, const struct qv_narrow *q, size_t t,
+                            const size_t R)
 {
     __m256 acc[ROWS][2];
     for (size_t r = 0; r < R; r++)
@@ -343,8 +346,8 @@ INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layout *l,
         y[(t + r) * stride] = sum_of(acc[r][0], acc[r][1]);
 }
 
-INLINE void dot_codes(float *y, size_t stride, const struct qv_block_layout *l,
-                      const uint8_t *row, const struct qv_narrow *q)
+static INLINE void dot_codes(float *y, size_t stride, const struct qv_block_layout *l,
+                             const uint8_t *row, const struct qv_narrow *q)
 {
     size_t t = 0;
     for (; t + 4 <= q->T; t += 4)
@@ -356,7 +359,7 @@ INLINE void dot_codes(float *y, size_t stride, const struct qv_block_layout *l,
 }
 
 /* Eight numbers of a type without codes. */
-INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
+static INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
 {
     if (id == QV_BLOCK_F32)
         return _mm256_loadu_ps((const float *)(const void *)at + i);
@@ -368,7 +371,8 @@ INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
 }
 
 /* Numbers i to i + n - 1, n < 32. */
-INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i, size_t n)
+static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i,
+                              size_t n)
 {
     const struct qv_block_type *b = qv__block(id);
     qv__block_decode(out, b, at + i * b->bytes, n);
@@ -376,8 +380,8 @@ INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i, siz
 
 /* Four sums, as an addition takes four cycles. A row that does not end with them is
  * finished a number at a time. */
-INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
-                        const struct qv_narrow *q)
+static INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
+                               const struct qv_narrow *q)
 {
     for (size_t t = 0; t < q->T; t++) {
         const float *x = q->x + t * q->n;
@@ -402,8 +406,8 @@ INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row
 /* ---- widening ---- */
 
 /* Sixteen elements of one group, rounded as in block.c. */
-INLINE void widen_sixteen(float *out, __m256i c, __m256 s, __m256 min,
-                          const struct qv_block_layout *l)
+static INLINE void widen_sixteen(float *out, __m256i c, __m256 s, __m256 min,
+                                 const struct qv_block_layout *l)
 {
     if (zero(l))
         c = _mm256_sub_epi16(c, _mm256_set1_epi16((short)zero(l)));
@@ -414,8 +418,9 @@ INLINE void widen_sixteen(float *out, __m256i c, __m256 s, __m256 min,
     }
 }
 
-INLINE void widen_quarter(float *out, const struct qv_block_layout *l, const uint8_t *run,
-                          const float *s, const float *min, const size_t j)
+static INLINE void widen_quarter(float *out, const struct qv_block_layout *l,
+                                 const uint8_t *run, const float *s, const float *min,
+                                 const size_t j)
 {
     __m256i c[4];
     codes(c, l, run, j);
@@ -426,7 +431,8 @@ INLINE void widen_quarter(float *out, const struct qv_block_layout *l, const uin
     }
 }
 
-INLINE void widen_run(float *out, const struct qv_block_layout *l, const uint8_t *run)
+static INLINE void widen_run(float *out, const struct qv_block_layout *l,
+                             const uint8_t *run)
 {
     struct scales k;
     _Alignas(32) float s[16], min[16];
@@ -441,8 +447,8 @@ INLINE void widen_run(float *out, const struct qv_block_layout *l, const uint8_t
     widen_quarter(out, l, run, s, min, 3);
 }
 
-INLINE void widen_codes(float *out, const struct qv_block_layout *l, const uint8_t *row,
-                        size_t n)
+static INLINE void widen_codes(float *out, const struct qv_block_layout *l,
+                               const uint8_t *row, size_t n)
 {
     for (size_t i = 0; i < n; i += RUN, row += run_bytes(l)) {
         uint8_t whole[SMALL_RUN];
@@ -454,7 +460,7 @@ INLINE void widen_codes(float *out, const struct qv_block_layout *l, const uint8
     }
 }
 
-INLINE void widen_numbers(float *out, uint32_t id, const uint8_t *row, size_t n)
+static INLINE void widen_numbers(float *out, uint32_t id, const uint8_t *row, size_t n)
 {
     size_t i = 0;
     for (; i + 8 <= n; i += 8)

@@ -27,18 +27,39 @@ static const char *row_of(const struct qv_weight *w, size_t o)
     return (const char *)w->blocks + o * qv__block_bytes(w->type, w->D_in);
 }
 
-/* The same with x narrowed, if the kernels want that. */
+/* One row of W, widened a run at a time, times each of few rows of x. */
+static void exact_row(const struct qv_kern *k, float *y, size_t stride,
+                      const struct qv_weight *w, const char *row, const float *x, size_t T)
+{
+    enum { RUN = 4 * QV_BLOCK_MAX };
+    float value[RUN], sum[QV_FEW_ROWS_IN_BLOCKS] = {0};
+    for (size_t i = 0; i < w->D_in; i += RUN) {
+        const size_t n = qv__min(RUN, w->D_in - i);
+        k->widen(value, w->type, row + qv__block_bytes(w->type, i), n);
+        for (size_t t = 0; t < T; t++)
+            sum[t] += k->dot(value, x + t * w->D_in + i, n);
+    }
+    for (size_t t = 0; t < T; t++)
+        y[t * stride] = sum[t];
+}
+
+/* The same with blocks; x is narrowed unless it is to stay exact. */
 static void few_rows_in_blocks(float *y, const float *x, const struct qv_weight *w,
-                               size_t T, float *slab)
+                               size_t T, struct qv_linear_room room)
 {
     const struct qv_kern *k = qv__kern();
     struct qv_narrow q;
-    qv_check(slab);
-    qv__narrow_init(&q, w->type, x, T, w->D_in, slab);
-    k->narrow(&q);
+    qv_check(room.slab);
+    qv__narrow_init(&q, w->type, x, T, w->D_in, room.slab);
+    const bool is_exact = room.is_exact && q.group;
+    if (!is_exact)
+        k->narrow(&q);
 #pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
     for (size_t o = 0; o < w->D_out; o++)
-        k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), &q);
+        if (is_exact)
+            exact_row(k, y + o, w->D_out, w, row_of(w, o), x, T);
+        else
+            k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), &q);
 }
 
 static void round_rows(uint16_t *half, const float *x, size_t n)
@@ -103,7 +124,7 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
                 struct qv_linear_room room)
 {
     if (w->blocks && T < QV_FEW_ROWS_IN_BLOCKS) {
-        few_rows_in_blocks(y, x, w, T, room.slab);
+        few_rows_in_blocks(y, x, w, T, room);
     } else if (w->blocks) {
         with_slabs(y, x, w, T, room.slab);
     } else if (T < QV_FEW_ROWS) {
