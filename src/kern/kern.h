@@ -9,6 +9,7 @@
 #define QV_KERN_KERN_H
 
 #include "kern/block_dot.h"
+#include "kern/fit.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,15 @@ struct qv_kern {
 
     /* out[i] = the value of element i of n in blocks: qv__block_decode, to the bit */
     void (*widen)(float *out, const struct qv_block_type *b, const void *blocks, size_t n);
+
+    /* Of a group of numbers x [n]: the codes on a line, less the lowest; the sums under
+     * each of several lines, and the weighted squares of what codes are off: see fit.h */
+    void (*fit_codes)(uint8_t *code, const float *x, size_t n, struct qv_line l,
+                      struct qv_fit f);
+    void (*fit_sums)(struct qv_fit_sums *s, const struct qv_line *l, size_t n_lines,
+                     const float *x, size_t n, struct qv_fit f);
+    void (*fit_errors)(double *e, const struct qv_line *l, size_t n_lines, const float *x,
+                       size_t n, struct qv_fit f);
 };
 
 extern const struct qv_kern qv__kern_ref;

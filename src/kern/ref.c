@@ -124,4 +124,7 @@ const struct qv_kern qv__kern_ref = {
     .narrow = qv__narrow,
     .dot_blocks = qv__dot_blocks,
     .widen = qv__block_decode,
+    .fit_codes = qv__fit_codes,
+    .fit_sums = qv__fit_sums,
+    .fit_errors = qv__fit_errors,
 };
