@@ -7,13 +7,21 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
+/* Half floats to floats and back; gcc's own list of features came by it late. */
+static int has_f16c(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+
 static int can(const struct qv_kern *k)
 {
+    if (k != &qv__kern_ref &&
+        !(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()))
+        return 0;
     if (k == &qv__kern_avx512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vl");
-    if (k == &qv__kern_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     return 1;
 }
 

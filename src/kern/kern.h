@@ -8,6 +8,9 @@
 #ifndef QV_KERN_KERN_H
 #define QV_KERN_KERN_H
 
+#include "kern/block_dot.h"
+#include "kern/fit.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +73,26 @@ struct qv_kern {
 
     void (*adamw)(float *p, const float *g, float *m, float *v, size_t n,
                   const struct qv_adamw_step *s);
+
+    /* fills q with its x, narrowed; q is laid out */
+    void (*narrow)(struct qv_narrow *q);
+
+    /* y[t * stride] = sum of w[i] * x[t, i], w a row of n elements in blocks of type b, x
+     * as q was made with, narrowed or not: see block_dot.h */
+    void (*dot_blocks)(float *y, size_t stride, const struct qv_block_type *b,
+                       const void *row, const struct qv_narrow *q);
+
+    /* out[i] = the value of element i of n in blocks: qv__block_decode, to the bit */
+    void (*widen)(float *out, const struct qv_block_type *b, const void *blocks, size_t n);
+
+    /* Of a group of numbers x [n]: the codes on a line, less the lowest; the sums under
+     * each of several lines, and the weighted squares of what codes are off: see fit.h */
+    void (*fit_codes)(uint8_t *code, const float *x, size_t n, struct qv_line l,
+                      struct qv_fit f);
+    void (*fit_sums)(struct qv_fit_sums *s, const struct qv_line *l, size_t n_lines,
+                     const float *x, size_t n, struct qv_fit f);
+    void (*fit_errors)(double *e, const struct qv_line *l, size_t n_lines, const float *x,
+                       size_t n, struct qv_fit f);
 };
 
 extern const struct qv_kern qv__kern_ref;

@@ -121,4 +121,10 @@ const struct qv_kern qv__kern_ref = {
     .to_bf16 = to_bf16,
     .drop = drop,
     .adamw = adamw,
+    .narrow = qv__narrow,
+    .dot_blocks = qv__dot_blocks,
+    .widen = qv__block_decode,
+    .fit_codes = qv__fit_codes,
+    .fit_sums = qv__fit_sums,
+    .fit_errors = qv__fit_errors,
 };

@@ -172,5 +172,8 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
     {                                                                                      \
         .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                       \
         .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,      \
-        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .drop = drop, .adamw = adamw       \
+        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .drop = drop, .adamw = adamw,      \
+        .narrow = qv__narrow_avx2, .dot_blocks = qv__dot_blocks_avx2,                      \
+        .widen = qv__widen_avx2, .fit_codes = qv__fit_codes_avx2,                          \
+        .fit_sums = qv__fit_sums_avx2, .fit_errors = qv__fit_errors_avx2                   \
     }

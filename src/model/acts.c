@@ -96,6 +96,7 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     if (m->wants_bf16)
         a->room.half = qv__carve(&c, qv__max(T, a->n_rows), qv__max(widest, d->V), 1,
                                  sizeof *a->room.half);
+    a->room.is_exact = m->wants_f32;
     if (m->has_blocks)
         a->room.slab = qv__carve_f32(&c, qv__linear_slab(widest), 1);
     if (trains)

@@ -268,6 +268,7 @@ qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *op
         return qv_fail(err, QV_ENOMEM, "no memory for a model");
     m->dir = qv__arena_str(&m->arena, dir);
     m->is_trainable = o.trainable;
+    m->wants_f32 = o.compute == QV_COMPUTE_F32;
     m->wants_bf16 = !o.trainable && (o.compute == QV_COMPUTE_BF16 ||
                                      (o.compute == QV_COMPUTE_AUTO && qv__has_bf16()));
     qv_status result = qv__is_file(dir) ? open_file(m, err) : open_dir(m, err);

@@ -47,6 +47,7 @@ struct qv_model {
     size_t n_own;
     bool is_trainable;       // own holds every weight
     bool wants_bf16;         // products in bf16
+    bool wants_f32;          // products in floats, though others be faster
     bool has_blocks;         // some weights are in blocks
     char *dir;               // the directory or file it came from, or NULL
     char identity[65];       // SHA-256 of numbers, shapes and a sample of the weights

@@ -6,10 +6,7 @@
 
 #include <string.h>
 
-enum {
-    RUN = 1024,     // of a row in blocks, widened at a time; whole blocks of any type
-    SLAB = 1 << 20, // floats of a slab, or one row if that is more
-};
+enum { SLAB = 1 << 20 }; // floats of a slab, or one row if that is more
 
 void qv__weight_lies_at(struct qv_weight *w, const void *data,
                         const struct qv_block_type *type, bool wants_bf16)
@@ -24,35 +21,6 @@ void qv__weight_lies_at(struct qv_weight *w, const void *data,
     }
 }
 
-/* Row o of W, which is in blocks. */
-static const char *row_of(const struct qv_weight *w, size_t o)
-{
-    return (const char *)w->blocks +
-           (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
-}
-
-/* One row of W, in blocks, times each of few rows of x. */
-static void block_row(const struct qv_kern *k, float *y, const float *x,
-                      const struct qv_weight *w, size_t T, size_t o)
-{
-    const char *row = row_of(w, o);
-    if (w->type->id == QV_BLOCK_BF16) {
-        for (size_t t = 0; t < T; t++)
-            y[t * w->D_out + o] =
-                k->dot_bf16((const uint16_t *)(const void *)row, x + t * w->D_in, w->D_in);
-        return;
-    }
-    float value[RUN], sum[QV_FEW_ROWS] = {0};
-    for (size_t i = 0; i < w->D_in; i += RUN) {
-        size_t n = qv__min(RUN, w->D_in - i);
-        qv__block_decode(value, w->type, row + qv__block_bytes(w->type, i), n);
-        for (size_t t = 0; t < T; t++)
-            sum[t] += k->dot(value, x + t * w->D_in + i, n);
-    }
-    for (size_t t = 0; t < T; t++)
-        y[t * w->D_out + o] = sum[t];
-}
-
 /* Each output element is one dot product along a row of W, so each row of W is
  * read once however many threads there are. */
 static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t T)
@@ -60,15 +28,53 @@ static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t
     const struct qv_kern *k = qv__kern();
 #pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
     for (size_t o = 0; o < w->D_out; o++) {
-        if (w->blocks) {
-            block_row(k, y, x, w, T, o);
-            continue;
-        }
         for (size_t t = 0; t < T; t++)
             y[t * w->D_out + o] =
                 w->bf16 ? k->dot_bf16(w->bf16 + o * w->D_in, x + t * w->D_in, w->D_in)
                         : k->dot(w->f32 + o * w->D_in, x + t * w->D_in, w->D_in);
     }
+}
+
+/* Row o of W, which is in blocks. */
+static const char *row_of(const struct qv_weight *w, size_t o)
+{
+    return (const char *)w->blocks +
+           (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
+}
+
+/* One row of W, widened a run at a time, times each of few rows of x. */
+static void exact_row(const struct qv_kern *k, float *y, size_t stride,
+                      const struct qv_weight *w, const char *row, const float *x, size_t T)
+{
+    enum { RUN = 4 * QV_BLOCK_MAX };
+    float value[RUN], sum[QV_FEW_ROWS_IN_BLOCKS] = {0};
+    for (size_t i = 0; i < w->D_in; i += RUN) {
+        const size_t n = qv__min(RUN, w->D_in - i);
+        k->widen(value, w->type, row + qv__block_bytes(w->type, i), n);
+        for (size_t t = 0; t < T; t++)
+            sum[t] += k->dot(value, x + t * w->D_in + i, n);
+    }
+    for (size_t t = 0; t < T; t++)
+        y[t * stride] = sum[t];
+}
+
+/* The same with blocks; x is narrowed unless it is to stay exact. */
+static void few_rows_in_blocks(float *y, const float *x, const struct qv_weight *w,
+                               size_t T, struct qv_linear_room room)
+{
+    const struct qv_kern *k = qv__kern();
+    struct qv_narrow q;
+    qv_check(room.slab);
+    qv__narrow_init(&q, w->type, x, T, w->D_in, room.slab);
+    const bool is_exact = room.is_exact && q.group;
+    if (!is_exact)
+        k->narrow(&q);
+#pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
+    for (size_t o = 0; o < w->D_out; o++)
+        if (is_exact)
+            exact_row(k, y + o, w->D_out, w, row_of(w, o), x, T);
+        else
+            k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), &q);
 }
 
 static void round_rows(uint16_t *half, const float *x, size_t n)
@@ -82,14 +88,14 @@ static void round_rows(uint16_t *half, const float *x, size_t n)
 
 size_t qv__linear_slab(size_t D_in)
 {
-    return qv__max(SLAB, D_in);
+    return qv__max(SLAB, qv__narrow_room(QV_FEW_ROWS_IN_BLOCKS, D_in));
 }
 
 void qv__weight_row(float *out, const struct qv_weight *w, size_t o)
 {
     const size_t D = w->D_in;
     if (w->blocks)
-        qv__block_decode(out, w->type, row_of(w, o), D);
+        qv__kern()->widen(out, w->type, row_of(w, o), D);
     else if (w->f32)
         memcpy(out, w->f32 + o * D, D * sizeof *out);
     else
@@ -101,10 +107,11 @@ void qv__weight_row(float *out, const struct qv_weight *w, size_t o)
 static size_t widen(float *slab, const struct qv_weight *w, size_t o)
 {
     qv_check(slab);
-    const size_t n = qv__min(qv__linear_slab(w->D_in) / w->D_in, w->D_out - o);
+    const struct qv_kern *k = qv__kern();
+    const size_t n = qv__min(qv__max(1, SLAB / w->D_in), w->D_out - o);
 #pragma omp parallel for schedule(static)
     for (size_t r = 0; r < n; r++)
-        qv__weight_row(slab + r * w->D_in, w, o + r);
+        k->widen(slab + r * w->D_in, w->type, row_of(w, o + r), w->D_in);
     return n;
 }
 
@@ -131,10 +138,12 @@ static void with_slabs_back(float *dx, const float *dy, const struct qv_weight *
 void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
                 struct qv_linear_room room)
 {
-    if (T < QV_FEW_ROWS) {
-        few_rows(y, x, w, T);
+    if (w->blocks && T < QV_FEW_ROWS_IN_BLOCKS) {
+        few_rows_in_blocks(y, x, w, T, room);
     } else if (w->blocks) {
         with_slabs(y, x, w, T, room.slab);
+    } else if (T < QV_FEW_ROWS) {
+        few_rows(y, x, w, T);
     } else if (room.half && w->bf16) {
         round_rows(room.half, x, T * w->D_in);
         qv__bgemm(true, T, w->D_out, w->D_in, room.half, w->bf16, false, y);

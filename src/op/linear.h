@@ -5,7 +5,8 @@
  *   bf16     the activations are rounded too, sums stay float (only where the
  *            CPU multiplies bfloat16)
  *   blocks   float products with a slab of W's rows at a time, widened
- *   few rows W is read where it lies, row by row: the limit is memory
+ *   few rows W is read where it lies, row by row: the limit is memory. With blocks, x is
+ *            narrowed to 16 bits and a scale a group (kern/block_dot.h)
  */
 #ifndef QV_OP_LINEAR_H
 #define QV_OP_LINEAR_H
@@ -24,13 +25,15 @@ struct qv_weight {
 };
 
 /* Below this many rows, weights are read where they lie. */
-enum { QV_FEW_ROWS = 4 };
+enum { QV_FEW_ROWS = 4, QV_FEW_ROWS_IN_BLOCKS = 16 };
 
 /* Scratch for products; NULL where it is not wanted. `half` asks for bf16 products, which
- * happen if W has bf16. Weights in blocks need a slab if there are more than few rows. */
+ * happen if W has bf16. Weights in blocks need a slab. */
 struct qv_linear_room {
     uint16_t *half; // [T * max(D_in, D_out)]
     float *slab;    // [qv__linear_slab(D_in)]
+    bool is_exact;  // few rows are multiplied as floats with blocks, too: at a third of the
+                    // speed
 };
 
 /* Floats in the slab for rows of D_in. */

@@ -182,7 +182,7 @@ static void sixteen_bit_numbers_are_rounded_to_the_nearest_and_stay_in_range(voi
 static void a_linear_map_in_blocks_is_that_of_their_values(void **state)
 {
     (void)state;
-    enum { D_in = 1536, D_out = 6, T = 5 };
+    enum { D_in = 1536, D_out = 6, T = QV_FEW_ROWS_IN_BLOCKS + 1 };
     static float w[D_out * D_in], x[T * D_in], dx[T * D_in], want_dx[T * D_in];
     float y[T * D_out], want[T * D_out], dy[T * D_out];
     static uint8_t blocks[D_out * D_in * sizeof(float)];
@@ -205,9 +205,13 @@ static void a_linear_map_in_blocks_is_that_of_their_values(void **state)
         const struct qv_weight b = {
             .blocks = blocks, .type = &all[t], .D_out = D_out, .D_in = D_in};
         for (size_t rows = 1; rows <= T; rows += 2) {
+            bool narrowed = all[t].layout && rows < QV_FEW_ROWS_IN_BLOCKS;
             qv__linear(want, x, &f, rows, (struct qv_linear_room){0});
             qv__linear(y, x, &b, rows, (struct qv_linear_room){.slab = slab});
-            assert_close_to_scale(y, want, rows * D_out, 1e-5);
+            assert_close_to_scale(y, want, rows * D_out, narrowed ? 3e-5 : 1e-5);
+            qv__linear(y, x, &b, rows,
+                       (struct qv_linear_room){.slab = slab, .is_exact = true});
+            assert_close_to_scale(y, want, rows * D_out, 1e-6);
         }
         for (size_t i = 0; i < T * D_in; i++)
             dx[i] = want_dx[i] = 1;
@@ -222,7 +226,7 @@ static void a_linear_map_in_blocks_is_that_of_their_values(void **state)
 static void more_rows_than_a_slab_holds_come_in_order(void **state)
 {
     (void)state;
-    enum { D_in = 1024, D_out = 2560, T = 4 };
+    enum { D_in = 1024, D_out = 2560, T = QV_FEW_ROWS_IN_BLOCKS };
     float *w = calloc(D_out * D_in, sizeof *w), *x = calloc(T * D_in, sizeof *x);
     float *slab = malloc(qv__linear_slab(D_in) * sizeof *slab);
     float *y = malloc(T * D_out * sizeof *y), *dx = calloc(T * D_in, sizeof *dx);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "format/gguf_write.h"
+#include "kern/kern.h"
 #include "model/gguf_arch.h"
 #include "model/quantize.h"
 #include "model/reuse.h"
@@ -160,6 +161,26 @@ static void each_type_computes_what_its_numbers_do(void **state)
         qv_model_close(floats);
         qv_model_close(file);
     }
+}
+
+/* The file's golden logits are those of floats, and asking for floats gives them. */
+static void few_tokens_are_narrowed_unless_floats_are_asked_for(void **state)
+{
+    (void)state;
+    enum { N = 10 };
+    int ids[64];
+    assert_true(golden_ids(ids, 64, GGUF "ids.json", "ids") >= N);
+    float *want = golden_tensor(NULL, GGUF "spm/q8_0.safetensors", "logits");
+    qv_model *exact = opened(GGUF "spm/q8_0.gguf", QV_COMPUTE_F32);
+    qv_model *narrow = opened(GGUF "spm/q8_0.gguf", QV_COMPUTE_AUTO);
+    assert_logits(exact, ids, N, want, 1e-5);
+    assert_logits(narrow, ids, N, want, 1e-3);
+    float *a = logits_of(exact, NULL, ids, N), *b = logits_of(narrow, NULL, ids, N);
+    bool is_ref = strcmp(qv__kern()->name, "ref") == 0; // narrows nothing
+    assert_int_equal(memcmp(a, b, N * exact->c.V * sizeof *a) == 0, is_ref);
+    free(a), free(b), free(want);
+    qv_model_close(exact);
+    qv_model_close(narrow);
 }
 
 /* A bf16 matrix of the file is multiplied as such where that is asked for. */
@@ -467,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_architecture_has_the_logits_of_its_directory),
+        cmocka_unit_test(few_tokens_are_narrowed_unless_floats_are_asked_for),
         cmocka_unit_test(the_converters_types_have_the_logits_that_transformers_gives),
         TEST(a_directory_and_the_file_made_of_it_are_one_model),
         TEST(each_type_computes_what_its_numbers_do),

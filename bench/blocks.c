@@ -1,0 +1,148 @@
+/* bench/blocks.c - products with weights in blocks: bytes a second against reading memory
+ * for few rows, operations a second against a float product for many. Prints CSV.
+ *
+ *     bench/blocks [TYPE]...      all types, unless some are named
+ *
+ * A matrix of Mistral's width, [D_out, 4096], with more rows than any cache holds. What is
+ * compared runs in turn, so that whatever else the machine does strikes all alike; each
+ * figure is the median of a few turns.
+ */
+#include "base/clock.h"
+#include "base/rng.h"
+#include "format/block_encode.h"
+#include "op/gemm.h"
+#include "op/linear.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { D_IN = 4096, MANY = 512, MANY_OUT = 4096, TURNS = 9, BIG = 192 << 20 };
+
+static void *room(size_t bytes)
+{
+    void *p = malloc(bytes);
+    if (!p) {
+        fprintf(stderr, "bench: no memory for %zu bytes\n", bytes);
+        exit(1);
+    }
+    return p;
+}
+
+/* Bytes beyond caches, and what reading them gives, for it must not be left out. */
+static uint64_t read_all(const uint64_t *at, size_t n)
+{
+    uint64_t all = 0;
+#pragma omp parallel for simd reduction(^ : all) schedule(static)
+    for (size_t i = 0; i < n; i++)
+        all ^= at[i];
+    return all;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double took[TURNS])
+{
+    qsort(took, TURNS, sizeof *took, by_size);
+    return took[TURNS / 2];
+}
+
+/* D_out rows, all alike: what they hold does not matter, only where. */
+static void fill(char *blocks, const struct qv_block_type *b, size_t D_out)
+{
+    float row[D_IN];
+    const size_t bytes = qv__block_bytes(b, D_IN);
+    for (size_t i = 0; i < D_IN; i++)
+        row[i] = 0.02f * qv__normal(1, i);
+    qv__block_encode(blocks, b, row, D_IN);
+    for (size_t o = 1; o < D_out; o++)
+        memcpy(blocks + o * bytes, blocks, bytes);
+}
+
+struct buffers {
+    char *blocks; // [BIG]
+    float *x, *y, *slab;
+};
+
+static void few(const struct qv_block_type *b, const struct buffers *m, size_t T)
+{
+    const size_t D_out = BIG / qv__block_bytes(b, D_IN);
+    const size_t bytes = D_out * qv__block_bytes(b, D_IN);
+    const struct qv_weight w = {
+        .blocks = m->blocks, .type = b, .D_out = D_out, .D_in = D_IN};
+    double took[TURNS], reading[TURNS];
+    volatile uint64_t seen = 0;
+    for (size_t i = 0; i < TURNS; i++) {
+        double t0 = qv__seconds();
+        seen ^= read_all((const uint64_t *)(const void *)m->blocks, bytes / 8);
+        double t1 = qv__seconds();
+        qv__linear(m->y, m->x, &w, T, (struct qv_linear_room){.slab = m->slab});
+        took[i] = qv__seconds() - t1;
+        reading[i] = t1 - t0;
+    }
+    const double t = median(took), r = median(reading);
+    printf("%s,%zu,%.2f,GB/s,%.1f,%.2f\n", b->name, T, 1e3 * t, 1e-9 * (double)bytes / t,
+           r / t);
+    fflush(stdout);
+}
+
+static void many(const struct qv_block_type *b, const struct buffers *m, const float *f32)
+{
+    const struct qv_weight w = {
+        .blocks = m->blocks, .type = b, .D_out = MANY_OUT, .D_in = D_IN};
+    double took[TURNS], plain[TURNS];
+    for (size_t i = 0; i < TURNS; i++) {
+        double t0 = qv__seconds();
+        qv__sgemm(false, true, MANY, MANY_OUT, D_IN, 1, m->x, D_IN, f32, D_IN, 0, m->y,
+                  MANY_OUT);
+        double t1 = qv__seconds();
+        qv__linear(m->y, m->x, &w, MANY, (struct qv_linear_room){.slab = m->slab});
+        took[i] = qv__seconds() - t1;
+        plain[i] = t1 - t0;
+    }
+    const double t = median(took), p = median(plain);
+    printf("%s,%d,%.2f,GFLOP/s,%.1f,%.2f\n", b->name, MANY, 1e3 * t,
+           2e-9 * MANY * MANY_OUT * D_IN / t, p / t);
+    fflush(stdout);
+}
+
+static bool is_wanted(const char *name, char **names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (qv__block_named(names[i]) == qv__block_named(name))
+            return true;
+    return n == 0;
+}
+
+int main(int argc, char **argv)
+{
+    size_t n;
+    const struct qv_block_type *all = qv__block_all(&n);
+    const size_t most = qv__max(BIG / qv__block_bytes(qv__block(QV_BLOCK_Q2_K), D_IN) * 16,
+                                MANY * MANY_OUT);
+    struct buffers m = {.blocks = room(BIG),
+                        .x = room(MANY * D_IN * sizeof(float)),
+                        .y = room(most * sizeof(float)),
+                        .slab = room(qv__linear_slab(D_IN) * sizeof(float))};
+    float *f32 = room((size_t)MANY_OUT * D_IN * sizeof *f32);
+    for (size_t i = 0; i < MANY * D_IN; i++)
+        m.x[i] = qv__normal(2, i);
+    for (size_t i = 0; i < (size_t)MANY_OUT * D_IN; i++)
+        f32[i] = 0.02f * qv__normal(3, i % D_IN);
+    printf("type,rows,ms,unit,speed,share of reading or of float\n");
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i].computes || !is_wanted(all[i].name, argv + 1, argc - 1))
+            continue;
+        fill(m.blocks, &all[i], BIG / qv__block_bytes(&all[i], D_IN));
+        const size_t rows[] = {1, 2, 3, 4, 8, 15};
+        for (size_t k = 0; k < QV_COUNT(rows); k++)
+            few(&all[i], &m, rows[k]);
+        many(&all[i], &m, f32);
+    }
+    free(m.blocks), free(m.x), free(m.y), free(m.slab), free(f32);
+    return 0;
+}
