@@ -14,7 +14,9 @@ python3 "$here/llama.py"
 for recipe in families train muon peft_adapters arrow_paper arrow_peft cluster merge; do
     python3 "$here/$recipe.py"
 done
-[ -z "${LLAMA_CPP:-}" ] || python3 "$here/gguf_files.py" "$LLAMA_CPP"
+for recipe in gguf_files gguf_adapters; do
+    [ -z "${LLAMA_CPP:-}" ] || python3 "$here/$recipe.py" "$LLAMA_CPP"
+done
 python3 "$here/text.py" "$tokenizers" "$stories"
 python3 "$here/text_mixed.py" "$tokenizers"
 [ -z "${TEMPLATES:-}" ] || python3 "$here/chat.py" "$TEMPLATES"
