@@ -90,6 +90,8 @@ static qv_status read_facts(struct facts *f, const json_t *root, qv_err *err)
         result = check_kind(f, err);
     if (!result)
         result = read_numbers(f, err);
+    if (!json_object_get(f->config, "modify_modules"))
+        f->modules = ".*"; // mttl's default; null is none
     if (!result)
         result = qv__json_str(f->config, "modify_modules", &f->modules, err);
     if (!result)
