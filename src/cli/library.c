@@ -2,11 +2,8 @@
  * action is one function and one line in the table. */
 #include "base/file.h"
 #include "cli/cli.h"
-#include "library/library.h"
 #include "library/meta.h"
-#include "lora/peft.h"
 #include "model/gguf_adapter.h"
-#include "model/mttl_import.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,45 +114,17 @@ static void print_done(const struct args *a, const char *what, const char *name)
         qv__print(json_pack("{s:s}", what, name), true);
 }
 
-/* A GGUF adapter into the library, which keeps PEFT's. */
-static qv_status add_gguf(qv_library *lib, const char *const *word, const struct args *a,
-                          qv_expert_opts *opts, qv_err *err)
-{
-    qv_model *m;
-    struct qv_gguf_lora l;
-    struct qv_expert *e = NULL;
-    qv_status result = qv__model_outline(&m, a->model, err);
-    if (result)
-        return result;
-    result = qv__gguf_lora_open(&l, word[1], err);
-    if (!result) {
-        if (l.task && opts->meta.n_tasks == 0) {
-            opts->meta.task = &l.task;
-            opts->meta.n_tasks = 1;
-        }
-        result = qv__gguf_adapter_expert(&e, word[0], &l, m, err);
-        if (result)
-            result = qv_wrap(err, result, "%s: ", word[1]);
-        else
-            result = qv__library_put(lib, e, opts, err);
-        qv__expert_free(e);
-        qv__gguf_lora_close(&l);
-    }
-    qv_model_close(m);
-    return result;
-}
-
 static qv_status run_add(qv_library *lib, const char *const *word, const struct args *a,
                          int *code, qv_err *err)
 {
     (void)code;
-    qv_expert_opts opts = {
+    const qv_expert_opts opts = {
         .meta = {.task = a->tasks.at, .n_tasks = a->tasks.n},
         .replace = a->replaces,
     };
-    qv_status result = qv__is_gguf_name(word[1])
-                           ? add_gguf(lib, word, a, &opts, err)
-                           : qv_library_add(lib, word[0], word[1], &opts, err);
+    qv_status result =
+        a->model ? qv_library_add_gguf(lib, word[0], word[1], a->model, &opts, err)
+                 : qv_library_add(lib, word[0], word[1], &opts, err);
     if (!result)
         print_done(a, "added", word[0]);
     return result;
@@ -181,90 +150,25 @@ static qv_status run_rename(qv_library *lib, const char *const *word, const stru
     return result;
 }
 
-static qv_status refuse_existing(const char *path, qv_err *err)
-{
-    return qv__is_file(path) ? qv_fail(err, QV_EEXIST, "%s: a file is there", path) : QV_OK;
-}
-
-/* The expert's one task, or NULL; strings live as long as the snapshot. */
-static const char *only_task(const qv_snapshot *snap, const char *name)
-{
-    size_t i = qv_snapshot_find(snap, name);
-    if (i == qv_snapshot_size(snap))
-        return NULL;
-    const qv_expert_meta *meta = &qv_snapshot_info(snap, i)->meta;
-    return meta->n_tasks == 1 ? meta->task[0] : NULL;
-}
-
-static qv_status export_gguf(const qv_library *lib, const char *const *word,
-                             const struct args *a, qv_err *err)
-{
-    qv_model *m;
-    qv_snapshot *snap = NULL;
-    struct qv_expert *e = NULL;
-    qv_status result = refuse_existing(word[1], err);
-    if (!result)
-        result = qv__model_outline(&m, a->model, err);
-    if (result)
-        return result;
-    result = qv_library_snapshot(&snap, lib, err);
-    if (!result)
-        result = qv__library_read(&e, lib, word[0], &m->sites, err);
-    if (!result)
-        result = qv__gguf_adapter_write(e, only_task(snap, word[0]), word[1], m, err);
-    qv__expert_free(e);
-    qv_snapshot_release(snap);
-    qv_model_close(m);
-    return result;
-}
-
 static qv_status run_export(qv_library *lib, const char *const *word, const struct args *a,
                             int *code, qv_err *err)
 {
     (void)code;
-    qv_status result = qv__is_gguf_name(word[1])
-                           ? export_gguf(lib, word, a, err)
+    qv_status result = a->model
+                           ? qv_library_export_gguf(lib, word[0], word[1], a->model, err)
                            : qv_library_export(lib, word[0], word[1], err);
     if (!result)
         print_done(a, "exported", word[1]);
     return result;
 }
 
-static qv_status write_peft(const struct qv_expert *e, const char *dir, qv_err *err)
-{
-    qv_arena arena = {0};
-    qv_status result =
-        refuse_existing(qv__arena_fmt(&arena, "%s/adapter_config.json", dir), err);
-    if (!result)
-        result = refuse_existing(qv__arena_fmt(&arena, "%s/adapter_model.safetensors", dir),
-                                 err);
-    if (!result)
-        result = qv__make_dir(dir, err);
-    qv__arena_free(&arena);
-    return result ? result : qv__peft_write(e, dir, err);
-}
-
-/* No library: word[-1] is an adapter, and so word[0] will be. */
+/* There is no library: its place among the words has the adapter that is read. */
 static qv_status run_convert(qv_library *lib, const char *const *word, const struct args *a,
                              int *code, qv_err *err)
 {
     (void)lib;
     (void)code;
-    qv_model *m;
-    struct qv_expert *e = NULL;
-    qv_status result = qv__model_outline(&m, a->model, err);
-    if (result)
-        return result;
-    result = qv__adapter_read(&e, a->words.at[1], m, err);
-    if (!result && qv__is_gguf_name(word[0])) {
-        result = refuse_existing(word[0], err);
-        if (!result)
-            result = qv__gguf_adapter_write(e, NULL, word[0], m, err);
-    } else if (!result) {
-        result = write_peft(e, word[0], err);
-    }
-    qv__expert_free(e);
-    qv_model_close(m);
+    qv_status result = qv_adapter_convert(a->words.at[1], word[0], a->model, err);
     if (!result)
         print_done(a, "converted", word[0]);
     return result;
@@ -285,11 +189,9 @@ static qv_status run_import(qv_library *lib, const char *const *word, const stru
                             int *code, qv_err *err)
 {
     (void)code;
-    qv_model *m = NULL;
     struct imported names = {json_array(), json_array()};
-    qv_status result = a->model ? qv__model_outline(&m, a->model, err) : QV_OK;
-    if (!result)
-        result = qv__mttl_import(lib, word[0], m, a->replaces, note_imported, &names, err);
+    qv_status result = qv_library_import_mttl(lib, word[0], a->model, a->replaces,
+                                              note_imported, &names, err);
     if (!result)
         qv__print(json_pack("{s:s, s:o, s:O, s:O}", "library", a->words.at[1], "n_experts",
                             json_integer((json_int_t)json_array_size(names.added)),
@@ -297,7 +199,6 @@ static qv_status run_import(qv_library *lib, const char *const *word, const stru
                   a->as_json);
     json_decref(names.added);
     json_decref(names.left_out);
-    qv_model_close(m);
     return result;
 }
 

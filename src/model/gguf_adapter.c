@@ -234,7 +234,8 @@ struct writing {
 /* What a site's B is multiplied by, so that the file's alpha is right for it. */
 static double rest_of(const struct writing *w, const struct qv_expert_site *s)
 {
-    return (double)s->scale / (double)qv__gguf_lora_scale(w->alpha, s->R);
+    float has = qv__gguf_lora_scale(w->alpha, s->R);
+    return has == s->scale ? 1 : (double)s->scale / (double)has; // both may be 0
 }
 
 static qv_status write_tensor(void *arg, size_t i, struct qv_out *out, qv_err *err)

@@ -2,11 +2,10 @@
 #ifndef QV_MODEL_MTTL_IMPORT_H
 #define QV_MODEL_MTTL_IMPORT_H
 
+#include <quiver/interchange.h>
+
 #include "library/library.h"
 #include "model/model.h"
-
-/* Told of each expert: added, or left out because mttl has it as deleted. */
-typedef void (*qv_imported_fn)(void *arg, const char *name, bool is_deleted);
 
 /* Add the experts in directory `dir`, as qv__mttl_read reads them, to the library: all of
  * them, or if one cannot be read, none. With a model, each must fit it; experts over
