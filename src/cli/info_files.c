@@ -40,32 +40,30 @@ qv_status qv__gguf_adapter_info(json_t **out, const char *path, qv_err *err)
     return QV_OK;
 }
 
-/* What is told of an expert, in a list or alone. */
+/* What is told of an expert, in a list or alone. Of a deleted one nothing is read. */
 static json_t *facts_of(const struct qv_mttl *x)
 {
+    const struct qv_expert *e = x->expert;
     json_t *tasks = json_array();
     size_t min = SIZE_MAX, max = 0;
-    if (x->is_deleted) {
-        json_decref(tasks);
-        return json_pack("{s:s, s:b}", "expert", x->name, "deleted", 1);
-    }
     for (size_t i = 0; i < x->n_tasks; i++)
         json_array_append_new(tasks, json_string(x->task[i]));
-    for (size_t i = 0; i < x->expert->n_sites; i++) {
-        min = qv__min(min, x->expert->site[i].R);
-        max = qv__max(max, x->expert->site[i].R);
+    for (size_t i = 0; e && i < e->n_sites; i++) {
+        min = qv__min(min, e->site[i].R);
+        max = qv__max(max, e->site[i].R);
     }
-    return json_pack("{s:s, s:s?, s:o, s:o, s:f, s:o, s:o, s:o}", "expert", x->name, "base",
-                     x->expert->base, "min_rank", count(min), "max_rank", count(max),
-                     "scale", (double)x->expert->site[0].scale, "n_sites",
-                     count(x->expert->n_sites), "n_weights", count(x->expert->n_w), "tasks",
+    return json_pack("{s:s, s:b, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "expert", x->name,
+                     "deleted", x->is_deleted, "base", e ? e->base : NULL, "min_rank",
+                     count(qv__min(min, max)), "max_rank", count(max), "scale",
+                     e ? json_real((double)e->site[0].scale) : json_null(), "n_sites",
+                     count(e ? e->n_sites : 0), "n_weights", count(e ? e->n_w : 0), "tasks",
                      tasks);
 }
 
 static json_t *sites_of(const struct qv_mttl *x)
 {
     json_t *sites = json_array();
-    for (size_t i = 0; !x->is_deleted && i < x->expert->n_sites; i++) {
+    for (size_t i = 0; x->expert && i < x->expert->n_sites; i++) {
         const struct qv_expert_site *s = &x->expert->site[i];
         json_array_append_new(sites, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
                                                "rank", count(s->R), "scale",
