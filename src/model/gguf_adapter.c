@@ -33,7 +33,10 @@ static void name_of(char out[NAME_ROOM], const qv_model *m, size_t site)
 static size_t site_of(const qv_model *m, const char *name)
 {
     char room[NAME_ROOM];
-    for (size_t i = 0; i < m->sites.n; i++) {
+    size_t layer;
+    if (sscanf(name, "blk.%4zu.", &layer) != 1 || layer >= m->c.L)
+        return m->sites.n;
+    for (size_t i = layer * m->n_maps; i < (layer + 1) * m->n_maps; i++) {
         name_of(room, m, i);
         if (strcmp(room, name) == 0)
             return i;
@@ -52,7 +55,7 @@ static qv_status find_arch(const struct qv_gguf_arch **out, const qv_model *m, q
 
 /* ---- reading ---- */
 
-/* A pair and the site it is for. Turned: see is_turned. */
+/* A pair and the site it is for. */
 struct fitted {
     const struct qv_gguf_pair *pair;
     size_t site;

@@ -337,13 +337,13 @@ static void the_alpha_is_the_one_that_most_sites_have(void **state)
     const float alpha[] = {16, 5, 16, 0}, scale[] = {16.0f / 3, 1, 16.0f / 3, 0};
     const size_t R[] = {3, 5, 3, 2};
     assert_true(qv__gguf_lora_alpha(alpha, scale, R, 4) == 16);
-    // An equal number of each: 8 leaves the other a power of two, 3 does too, 8 is first.
-    const float two[] = {8, 3}, their[] = {2, 1};
-    const size_t four[] = {4, 3};
-    assert_true(qv__gguf_lora_alpha(two, their, four, 1) == 8);
+    // One site each: 8 leaves the last a power of two away, and 3 neither of the others.
+    const float three[] = {3, 8, 16}, their[] = {1, 2, 4};
+    const size_t ranks[] = {3, 4, 4};
+    assert_true(qv__gguf_lora_alpha(three, their, ranks, 3) == 8);
     // By a square root, alpha / R is not the scale; scale * R is.
     const float root[] = {6}, rooted[] = {3};
-    assert_true(qv__gguf_lora_alpha(root, rooted, four, 1) == 12);
+    assert_true(qv__gguf_lora_alpha(root, rooted, ranks + 1, 1) == 12);
     // A scale of 0 must not become the alpha that means 1.
     assert_true(qv__gguf_lora_alpha(alpha + 3, scale + 3, R + 3, 1) == 1);
     assert_true(qv__gguf_lora_scale(0, 7) == 1);
@@ -541,6 +541,25 @@ static void an_alpha_of_0_means_a_scale_of_1(void **state)
     qv_model_close(m);
 }
 
+/* llama.cpp's converter keeps the base as an address. */
+static void the_base_is_told_by_its_address(void **state)
+{
+    static const char *const urls[][2] = {
+        {"https://huggingface.co/microsoft/phi-2", "microsoft/phi-2"},
+        {"https://example.org/phi-2", NULL},
+    };
+    const char *path = scratch_path(state, "b.gguf");
+    for (size_t i = 0; i < QV_COUNT(urls); i++) {
+        struct qv_gguf_lora l;
+        qv_err err = {0};
+        make(path, &(struct made){.set = {"general.base_model.0.repo_url", urls[i][0]}});
+        assert_works(qv__gguf_lora_open(&l, path, &err), &err);
+        assert_true(!l.base == !urls[i][1]);
+        assert_string_equal(l.base ? l.base : "", urls[i][1] ? urls[i][1] : "");
+        qv__gguf_lora_close(&l);
+    }
+}
+
 /* A file of GPT-2 that has a map as it is and a map turned fits neither way. */
 static void half_a_file_is_not_turned(void **state)
 {
@@ -663,6 +682,7 @@ int main(void)
         cmocka_unit_test(each_lie_of_a_file_has_its_sentence),
         cmocka_unit_test(each_lie_about_a_model_has_its_sentence),
         cmocka_unit_test(an_alpha_of_0_means_a_scale_of_1),
+        cmocka_unit_test(the_base_is_told_by_its_address),
         cmocka_unit_test(half_a_file_is_not_turned),
         cmocka_unit_test(blocks_are_read_as_the_numbers_they_stand_for),
         cmocka_unit_test(what_cannot_be_written_is_named),

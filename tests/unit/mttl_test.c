@@ -1,7 +1,6 @@
 /* mttl_test.c - mttl's experts: what mttl computes is computed here, ties hold, and every
  * lie has its sentence. tests/golden/recipes/mttl_library.py made the files. */
 #include "base/file.h"
-#include "base/json.h"
 #include "library/library.h"
 #include "lora/mttl.h"
 #include "model/mttl_import.h"
@@ -47,6 +46,7 @@ static void experts_compute_what_they_do_in_mttl(void **state)
 {
     static const char *const cases[][3] = {
         {"tied", "phi", FAMILIES "phi"},
+        {"once", "checkpoint", FAMILIES "phi"},
         {"plain", "llama", FAMILIES "llama_biased"},
         {"fused", "old", FAMILIES "phi_square"}, // split for the model
         {"fused", "old", FAMILIES "phi_msft"},   // and as it is, for the same weights
@@ -64,7 +64,7 @@ static void experts_compute_what_they_do_in_mttl(void **state)
         print_message("%s over %s\n", cases[i][0], cases[i][2]);
         qv_model *m = opened(cases[i][2]);
         qv_library *lib = new_library(path);
-        imported(lib, dir, i == 3 ? NULL : m);
+        imported(lib, dir, i == 4 ? NULL : m);
         const qv_reuse_opts opts = {.library = path, .expert = cases[i][0]};
         assert_works(qv_reuse_open(&r, m, &opts, &err), &err);
         assert_works(qv__reuse_update(&u, r, NULL, b.s[1].n, &err), &err);

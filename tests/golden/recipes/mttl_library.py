@@ -5,6 +5,7 @@ usage: mttl_library.py MTTL  (a checkout of microsoft/mttl)
 mttl/<library>/          NAME.json and NAME.safetensors, by the recipe in docs/interchange.md
 mttl/expect.safetensors  logits of the last of families/batch.json's first two examples:
     tied   one A for q, k and v, over families/phi
+    once   the same kind, from a checkpoint, which has that A but once
     plain  over families/llama_biased
     fused  the Phi of the paper's runs, by mttl's own translation over families/phi_square
 Of the library phi, `gone` is deleted.  What mttl imports beyond torch and transformers is
@@ -27,7 +28,9 @@ from transformers import AutoModelForCausalLM
 
 MISSING = ("pytorch_lightning", "lightning", "azure", "bitsandbytes", "datasets", "sklearn",
            "pytorch_optimizer", "deepspeed", "click", "wandb", "aiofiles", "pytrie", "einops",
-           "nltk", "rouge_score", "evaluate", "prettytable", "pandas", "scipy")
+           "nltk", "rouge_score", "evaluate", "prettytable", "pandas", "scipy", "projects",
+           "sentence_transformers", "spacy", "matplotlib", "seaborn", "torchmetrics", "vllm",
+           "promptsource", "fire", "nevergrad", "lightning_fabric")
 
 
 class Nothing(types.ModuleType):
@@ -57,6 +60,7 @@ class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 sys.meta_path.append(StandIn())
 sys.path.insert(0, given(sys.argv[1]))
 from mttl.cli.convert_library_to_hf_phi2 import translate_lib_to_hf_phi  # noqa: E402
+from mttl.models.expert_model import ExpertModel, ExpertModelConfig  # noqa: E402
 from mttl.models.library.expert import Expert, ExpertInfo  # noqa: E402
 from mttl.models.library.expert_library import LocalExpertLibrary  # noqa: E402
 from mttl.models.modifiers.lora import LoRA, LoRAConfig  # noqa: E402
@@ -97,6 +101,20 @@ def drawn(case, name, task, config, training):
             if "lora" in key:
                 weights[key] = p.normal_(0.0, 0.15).detach().clone()
     return expert(name, task, weights, config, training), logits(model)
+
+
+def once(path, config):
+    """A checkpoint at `path`, and what it computes."""
+    base = AutoModelForCausalLM.from_pretrained("families/phi", attn_implementation="eager")
+    model = ExpertModel(ExpertModelConfig(base_model="phi-2", task_name="d_task",
+                                          expert_name="once", modifier_config=config),
+                        model_object=base)
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            if "lora" in key:
+                p.normal_(0.0, 0.15)
+    model.save_pretrained(path)
+    return logits(base.eval())
 
 
 def fused(library):
@@ -144,6 +162,7 @@ def main():
         phi.add_expert(tied)
         phi.add_expert(gone)
         phi.remove_expert("gone", soft_delete=True)
+        expect["once"] = once(f"{tmp}/checkpoint", config)
         llama = LocalExpertLibrary(f"local://{tmp}/llama", create=True)
         config = LoRAConfig(lora_rank=2, modify_layers="q_proj|k_proj|v_proj|o_proj")
         plain, expect["plain"] = drawn("llama_biased", "plain", None, config,
@@ -151,7 +170,7 @@ def main():
         llama.add_expert(plain)
         old = LocalExpertLibrary(f"local://{tmp}/old", create=True)
         expect["fused"] = fused(old)
-        for name in ("phi", "llama", "old"):
+        for name in ("phi", "checkpoint", "llama", "old"):
             convert(f"{tmp}/{name}", f"mttl/{name}")
     save_tensors("mttl/expect.safetensors", expect)
 
