@@ -8,6 +8,7 @@
 #include <quiver/train.h>
 #include <quiver/build.h>
 #include <quiver/library.h>
+#include <quiver/interchange.h>
 #include <quiver/merge.h>
 #include <quiver/reuse.h>
 #include <quiver/session.h>

@@ -4,6 +4,7 @@
 #include "build/build.h"
 #include "data/corpus.h"
 #include "lora/peft.h"
+#include "model/gguf_adapter.h"
 #include "model/model.h"
 
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static qv_status start(struct qv_expert **e, const qv_model *m, const char *out,
 {
     if (!init)
         return qv__build_expert(e, qv__base_name(out), m, o, err);
-    qv_status result = qv__peft_read(e, init, &m->sites, err);
+    qv_status result = qv__adapter_read(e, init, m, err);
     if (!result)
         (*e)->name = qv__arena_str(&(*e)->arena, qv__base_name(out));
     return result;

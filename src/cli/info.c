@@ -3,10 +3,13 @@
 #include "base/arena.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/info_files.h"
 #include "data/dataset.h"
 #include "eval/suite.h"
 #include "format/gguf.h"
 #include "format/safetensors.h"
+#include "lora/gguf_lora.h"
+#include "lora/mttl.h"
 #include "lora/peft.h"
 #include "model/model.h"
 
@@ -45,7 +48,7 @@ static const struct argp spec = {
     .parser = parse,
     .args_doc = "PATH",
     .doc = "What a model, adapter, library, tokenizer, safetensors, GGUF, task or suite "
-           "file holds.\v"
+           "file holds, or one of mttl's.\v"
            "With --json: {\"kind\":...,...}.",
     .children = children,
 };
@@ -207,6 +210,10 @@ static qv_status gguf_info(json_t **out, const char *path, qv_err *err)
     qv_status result = qv__gguf_open(&g, path, err);
     if (result)
         return result;
+    if (qv__gguf_is_adapter(&g)) {
+        qv__gguf_close(&g);
+        return qv__gguf_adapter_info(out, path, err);
+    }
     json_t *tensors = json_array(), *values = json_object();
     size_t elements = 0, bytes = 0;
     for (size_t i = 0; i < g.n; i++) {
@@ -334,6 +341,10 @@ static qv_status file_info(json_t **out, const char *path, qv_err *err)
         return tokenizer_info(out, path, err);
     if (ends_with(path, ".json") && has_key(path, "tasks"))
         return suite_info(out, path, err);
+    if (ends_with(path, ".json") && has_key(path, "expert_name"))
+        return qv__mttl_info(out, path, err);
+    if (ends_with(path, ".ckpt") || ends_with(path, ".meta"))
+        return qv__mttl_pickle(path, err);
     return task_info(out, path, err);
 }
 
@@ -352,6 +363,8 @@ static qv_status dir_info(json_t **out, const char *path, qv_err *err)
     for (size_t i = QV_COUNT(marks); i-- > 0;)
         if (qv__is_file(qv__arena_fmt(&arena, "%s/%s", path, marks[i].file)))
             info = marks[i].info;
+    if (info == tasks_info && qv__mttl_is_dir(path))
+        info = qv__mttl_dir_info;
     qv__arena_free(&arena);
     return info(out, path, err);
 }

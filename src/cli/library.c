@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "library/meta.h"
+#include "model/gguf_adapter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +11,19 @@
 struct args {
     struct qv_words words; // the action, the library, and what else it takes
     struct qv_words tasks;
+    const char *model; // or NULL
     bool replaces, as_json;
 };
+
+/* What an action does with a library. */
+enum needs { OPENS, MAKES, HAS_NONE };
 
 /* An action on an open library with its own words; *code is for what is found
  * wrong without being a failure. */
 struct action {
     const char *name, *takes, *gist;
-    size_t n_words; // after the library
-    bool makes_library;
+    size_t n_words; // after the library, or after an adapter in its place
+    enum needs needs;
     qv_status (*run)(qv_library *lib, const char *const *word, const struct args *a,
                      int *code, qv_err *err);
 };
@@ -117,7 +122,9 @@ static qv_status run_add(qv_library *lib, const char *const *word, const struct 
         .meta = {.task = a->tasks.at, .n_tasks = a->tasks.n},
         .replace = a->replaces,
     };
-    qv_status result = qv_library_add(lib, word[0], word[1], &opts, err);
+    qv_status result =
+        a->model ? qv_library_add_gguf(lib, word[0], word[1], a->model, &opts, err)
+                 : qv_library_add(lib, word[0], word[1], &opts, err);
     if (!result)
         print_done(a, "added", word[0]);
     return result;
@@ -147,9 +154,51 @@ static qv_status run_export(qv_library *lib, const char *const *word, const stru
                             int *code, qv_err *err)
 {
     (void)code;
-    qv_status result = qv_library_export(lib, word[0], word[1], err);
+    qv_status result = a->model
+                           ? qv_library_export_gguf(lib, word[0], word[1], a->model, err)
+                           : qv_library_export(lib, word[0], word[1], err);
     if (!result)
         print_done(a, "exported", word[1]);
+    return result;
+}
+
+/* There is no library: its place among the words has the adapter that is read. */
+static qv_status run_convert(qv_library *lib, const char *const *word, const struct args *a,
+                             int *code, qv_err *err)
+{
+    (void)lib;
+    (void)code;
+    qv_status result = qv_adapter_convert(a->words.at[1], word[0], a->model, err);
+    if (!result)
+        print_done(a, "converted", word[0]);
+    return result;
+}
+
+/* The names of experts added, and of those that mttl has as deleted. */
+struct imported {
+    json_t *added, *left_out;
+};
+
+static void note_imported(void *arg, const char *name, bool is_deleted)
+{
+    struct imported *i = arg;
+    json_array_append_new(is_deleted ? i->left_out : i->added, json_string(name));
+}
+
+static qv_status run_import(qv_library *lib, const char *const *word, const struct args *a,
+                            int *code, qv_err *err)
+{
+    (void)code;
+    struct imported names = {json_array(), json_array()};
+    qv_status result = qv_library_import_mttl(lib, word[0], a->model, a->replaces,
+                                              note_imported, &names, err);
+    if (!result)
+        qv__print(json_pack("{s:s, s:o, s:O, s:O}", "library", a->words.at[1], "n_experts",
+                            json_integer((json_int_t)json_array_size(names.added)),
+                            "imported", names.added, "left_out", names.left_out),
+                  a->as_json);
+    json_decref(names.added);
+    json_decref(names.left_out);
     return result;
 }
 
@@ -178,16 +227,18 @@ static qv_status run_verify(qv_library *lib, const char *const *word, const stru
 }
 
 static const struct action actions[] = {
-    {"list", "LIB", "the experts", 0, false, run_list},
-    {"show", "LIB NAME", "all that is known of one", 1, false, run_show},
-    {"add", "LIB NAME DIR", "copy a PEFT adapter into it, which is made if need be", 2,
-     true, run_add},
-    {"remove", "LIB NAME", "take one out", 1, false, run_remove},
-    {"rename", "LIB NAME TO", "call one otherwise", 2, false, run_rename},
-    {"verify", "LIB", "re-read and re-hash everything; exit 1 on a problem", 0, false,
+    {"list", "LIB", "the experts", 0, OPENS, run_list},
+    {"show", "LIB NAME", "all that is known of one", 1, OPENS, run_show},
+    {"add", "LIB NAME ADAPTER", "copy an adapter into it, which is made if need be", 2,
+     MAKES, run_add},
+    {"remove", "LIB NAME", "take one out", 1, OPENS, run_remove},
+    {"rename", "LIB NAME TO", "call one otherwise", 2, OPENS, run_rename},
+    {"verify", "LIB", "re-read and re-hash everything; exit 1 on a problem", 0, OPENS,
      run_verify},
-    {"export", "LIB NAME DIR", "copy one out as a plain PEFT adapter", 2, false,
-     run_export},
+    {"export", "LIB NAME ADAPTER", "copy one out", 2, OPENS, run_export},
+    {"import", "LIB DIR", "add the experts of a library of mttl's", 1, MAKES, run_import},
+    {"convert", "ADAPTER ADAPTER", "write the first as the second, without a library", 1,
+     HAS_NONE, run_convert},
 };
 
 static const struct action *find(const char *name)
@@ -200,6 +251,23 @@ static const struct action *find(const char *name)
 
 enum { KEY_TASK = 256, KEY_REPLACE };
 
+/* What is wrong with --model, which tells what names and rows of GGUF are. */
+static void check_model(const struct args *a, const struct action *action,
+                        const struct argp_state *state)
+{
+    const char *const *word = a->words.at;
+    bool is_gguf =
+        (action->run == run_add || action->run == run_export) && qv__is_gguf_name(word[3]);
+    if (action->run == run_convert)
+        is_gguf = qv__is_gguf_name(word[1]) || qv__is_gguf_name(word[2]);
+    if (action->run == run_convert && !is_gguf)
+        argp_error(state, "convert: neither adapter is a .gguf file");
+    else if (is_gguf && !a->model)
+        argp_error(state, "a GGUF adapter needs the --model it is for");
+    else if (a->model && !is_gguf && action->run != run_import)
+        argp_error(state, "--model goes with import and GGUF adapters");
+}
+
 static void check(const struct args *a, const struct argp_state *state)
 {
     const struct action *action = a->words.n ? find(a->words.at[0]) : NULL;
@@ -209,8 +277,12 @@ static void check(const struct args *a, const struct argp_state *state)
         argp_error(state, "no action is named '%s'", a->words.at[0]);
     else if (a->words.n != action->n_words + 2)
         argp_error(state, "%s takes %s", action->name, action->takes);
-    else if ((a->tasks.n || a->replaces) && action->run != run_add)
-        argp_error(state, "%s goes with add", a->replaces ? "--replace" : "--task");
+    else if (a->tasks.n && action->run != run_add)
+        argp_error(state, "--task goes with add");
+    else if (a->replaces && action->run != run_add && action->run != run_import)
+        argp_error(state, "--replace goes with add and import");
+    else
+        check_model(a, action, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -225,6 +297,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_REPLACE:
         a->replaces = true;
+        break;
+    case 'm':
+        a->model = arg;
         break;
     case ARGP_KEY_ARG:
         qv__words_add(&a->words, arg);
@@ -250,14 +325,16 @@ static char *list_actions(int key, const char *text, void *input)
     qv_check(f);
     fprintf(f, "%s\n", text);
     for (size_t i = 0; i < QV_COUNT(actions); i++)
-        fprintf(f, "\n  %-7s %-13s %s", actions[i].name, actions[i].takes, actions[i].gist);
+        fprintf(f, "\n  %-7s %-16s %s", actions[i].name, actions[i].takes, actions[i].gist);
     fclose(f);
     return out;
 }
 
 static const struct argp_option options[] = {
     {"task", KEY_TASK, "NAME", 0, "add: what it was trained on; may be given again", 0},
-    {"replace", KEY_REPLACE, NULL, 0, "add: in place of one of the same name", 0},
+    {"replace", KEY_REPLACE, NULL, 0, "add, import: in place of those of the same name", 0},
+    {"model", 'm', "M", 0,
+     "Of GGUF adapters and of import: the model, of which config.json is enough", 0},
     {0},
 };
 static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
@@ -265,17 +342,22 @@ static const struct argp spec = {
     .options = options,
     .parser = parse,
     .args_doc = "ACTION LIB [...]",
-    .doc = "The experts of a library.\v"
+    .doc = "The experts of a library. An ADAPTER is a directory of PEFT's, or a file of "
+           "llama.cpp's that ends in .gguf.\v"
            "With --json: list {\"experts\":[{\"name\":...}, ...]}, show {\"name\":...}, "
            "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}.",
     .children = children,
     .help_filter = list_actions,
 };
 
-static qv_status open_library(qv_library **lib, const char *dir, bool makes, qv_err *err)
+static qv_status open_library(qv_library **lib, const char *dir, enum needs needs,
+                              qv_err *err)
 {
+    *lib = NULL;
+    if (needs == HAS_NONE)
+        return QV_OK;
     qv_status result = qv_library_open(lib, dir, err);
-    if (result == QV_ENOTFOUND && makes)
+    if (result == QV_ENOTFOUND && needs == MAKES)
         result = qv_library_create(lib, dir, NULL, err);
     return result;
 }
@@ -288,7 +370,7 @@ int cmd_library(int argc, char **argv)
     qv_err err;
     qv_library *lib;
     int code = 0;
-    qv_status result = open_library(&lib, a.words.at[1], action->makes_library, &err);
+    qv_status result = open_library(&lib, a.words.at[1], action->needs, &err);
     if (!result)
         result = action->run(lib, a.words.at + 2, &a, &code, &err);
     qv_library_close(lib);

@@ -93,7 +93,7 @@ static const struct argp_option options[] = {
     {"data", KEY_DATA, "FILE...", 0,
      "Task files, or directories of them; with --window, plain text", 0},
     {"out", 'o', "DIR", 0, "Where the adapter, or with --full the model, goes", 0},
-    {"init", KEY_INIT, "DIR", 0, "Start from this adapter", 0},
+    {"init", KEY_INIT, "PATH", 0, "Start from this adapter", 0},
     {"resume", KEY_RESUME, NULL, 0, "Accept an output that is finished, and do nothing", 0},
     {"full", KEY_FULL, NULL, 0, "Train all weights of the model", 1},
     {"random", KEY_RANDOM, NULL, 0, "With --full: from random weights", 1},

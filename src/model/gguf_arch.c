@@ -1,6 +1,7 @@
 /* gguf_arch.c - see gguf_arch.h. A file's values become the config.json that the model
  * had, so that each family reads and checks them as it always does. */
 #include "model/gguf_arch.h"
+#include "lora/gguf_lora.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -261,6 +262,8 @@ static qv_status read_rotation(struct qv_config *c, const struct source *s, qv_e
 qv_status qv__gguf_config(struct qv_config *c, const struct qv_gguf *g, qv_err *err)
 {
     struct source s = {.g = g};
+    if (qv__gguf_is_adapter(g))
+        return qv_fail(err, QV_EFORMAT, "an adapter, not a model");
     qv_status result = choose(&s, err);
     if (result)
         return result;

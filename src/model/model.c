@@ -283,6 +283,35 @@ qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *op
     return result;
 }
 
+static qv_status outline_file(qv_model *m, qv_err *err)
+{
+    struct qv_gguf *g = qv_new(&m->arena, struct qv_gguf);
+    qv_status result = qv__gguf_open(g, m->dir, err);
+    if (result)
+        return result;
+    m->gguf = g;
+    result = qv__gguf_config(&m->c, g, err);
+    return result ? qv_wrap(err, result, "%s: ", m->dir) : QV_OK;
+}
+
+qv_status qv__model_outline(qv_model **out, const char *path, qv_err *err)
+{
+    *out = NULL;
+    qv_model *m = calloc(1, sizeof *m);
+    if (!m)
+        return qv_fail(err, QV_ENOMEM, "no memory for a model");
+    m->dir = qv__arena_str(&m->arena, path);
+    qv_status result =
+        qv__is_file(path) ? outline_file(m, err) : qv__config_read(&m->c, m->dir, err);
+    if (result) {
+        qv_model_close(m);
+        return result;
+    }
+    lay_out(m);
+    *out = m;
+    return QV_OK;
+}
+
 struct filling {
     qv_model *m;
     uint64_t seed;

@@ -65,6 +65,11 @@ struct qv_model {
 qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed,
                         qv_err *err) QV_MUST_CHECK;
 
+/* The numbers and sites of the model at `path`, for which its config.json (or the values
+ * of a GGUF file) are enough: it has no weights and no tokenizer. The caller owns *out.
+ * Fails as qv_model_open does. */
+qv_status qv__model_outline(qv_model **out, const char *path, qv_err *err) QV_MUST_CHECK;
+
 /* Call fn for every weight and bias there is, by its Hugging Face name, in a fixed order.
  * A tied head is not met. */
 typedef qv_status (*qv_weight_fn)(void *arg, const char *name, struct qv_weight *w,

@@ -2,7 +2,7 @@
  * folded into one expert here, and costs what one expert costs. */
 #include "model/reuse.h"
 #include "library/library.h"
-#include "lora/peft.h"
+#include "model/gguf_adapter.h"
 #include "model/model.h"
 
 #include <stdlib.h>
@@ -219,7 +219,7 @@ qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_op
     if (o.library)
         return open_library(out, model, &o, err);
     struct qv_expert *e = NULL;
-    qv_status result = o.adapter ? qv__peft_read(&e, o.adapter, &model->sites, err) : QV_OK;
+    qv_status result = o.adapter ? qv__adapter_read(&e, o.adapter, model, err) : QV_OK;
     struct qv_reuse_from from = {.experts = &e, .n = e ? 1 : 0};
     if (!result)
         result = qv__reuse_new(out, model, &from, err);

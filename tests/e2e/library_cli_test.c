@@ -1,5 +1,7 @@
 /* library_cli_test.c - commands on libraries as their users meet them: build, cluster,
- * merge, route, eval, library. */
+ * merge, route, eval, library, and info of what a library takes in. */
+#include "base/file.h"
+#include "format/safetensors.h"
 #include "support/scratch.h"
 #include "support/world.h"
 
@@ -20,7 +22,16 @@ static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **
         {"library", "quiver library: what is to be done?"},
         {"library frob lib", "quiver library: no action is named 'frob'"},
         {"library show lib", "quiver library: show takes LIB NAME"},
-        {"library list lib --replace", "quiver library: --replace goes with add"},
+        {"library list lib --replace",
+         "quiver library: --replace goes with add and import"},
+        {"library list lib -m m", "--model goes with import and GGUF adapters"},
+        {"library add lib x ad -m m", "--model goes with import and GGUF adapters"},
+        {"library add lib x a.gguf", "a GGUF adapter needs the --model it is for"},
+        {"library export lib x a.gguf", "a GGUF adapter needs the --model it is for"},
+        {"library convert ad a.gguf", "a GGUF adapter needs the --model it is for"},
+        {"library convert ad b -m m", "convert: neither adapter is a .gguf file"},
+        {"library convert ad", "quiver library: convert takes ADAPTER ADAPTER"},
+        {"library import lib", "quiver library: import takes LIB DIR"},
         {"library list lib --task x", "quiver library: --task goes with add"},
         {"cluster", "quiver cluster: there is no library"},
         {"cluster a b", "quiver cluster: one library at a time"},
@@ -222,6 +233,104 @@ static void a_library_is_listed_changed_and_verified(void **state)
     json_decref(json_of("library remove other y --json"));
 }
 
+/* Out as a GGUF file and in again, by way of a library and without one: one expert. */
+static void an_adapter_goes_through_gguf_and_back(void **state)
+{
+    (void)state;
+    const char *model = "m";
+    works("library add forms x ad --task a");
+    works("library export forms x x.gguf --model m");
+    says("library export forms x x.gguf --model m", 1, "x.gguf: a file is there");
+    works("library convert ad y.gguf --model m");
+    works("library convert y.gguf back --model m");
+    says("library convert y.gguf back --model m", 1, "a file is there");
+    json_t *v = json_of("library add forms z x.gguf --model m --json");
+    json_decref(v);
+    v = json_of("library show forms z --json");
+    json_t *was = json_of("library show forms x --json");
+    assert_true(json_equal(json_object_get(v, "hash"), json_object_get(was, "hash")));
+    assert_true(json_equal(json_object_get(v, "tasks"), json_object_get(was, "tasks")));
+    json_decref(v);
+    json_decref(was);
+    double bits = bits_of(model, "--adapter ad");
+    assert_true(bits_of(model, "--adapter x.gguf") == bits);
+    assert_true(bits_of(model, "--adapter y.gguf") == bits);
+    assert_true(bits_of(model, "--adapter back") == bits);
+    assert_true(bits_of(model, "") != bits);
+    works("train --model m --data tasks/a.jsonl --init x.gguf --steps 1 --out trained");
+    says("library add forms q none.gguf --model m", 1, "none.gguf: No such file");
+    says("library add forms q x.gguf --model none", 1, "none/config.json: No such file");
+    says("library export forms q q.gguf --model m", 1, "no expert 'q'");
+}
+
+static void info_tells_of_a_gguf_adapter(void **state)
+{
+    (void)state;
+    json_t *v = json_of("info x.gguf --json"), *of = json_object_get(v, "tensors");
+    assert_string_equal(json_string_value(json_object_get(v, "kind")), "adapter");
+    assert_string_equal(json_string_value(json_object_get(v, "format")), "gguf");
+    assert_string_equal(json_string_value(json_object_get(v, "architecture")), "llama");
+    assert_string_equal(json_string_value(json_object_get(v, "task")), "a");
+    assert_int_equal(json_array_size(of), 8);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(of, 0), "tensor")),
+                        "blk.0.attn_k.weight");
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(of, 0), "rank")), 4);
+    json_decref(v);
+}
+
+#define EXPERT                                                                             \
+    "\"expert_name\":\"%s\",\"expert_task_name\":\"t\",\"expert_deleted\":%s,"             \
+    "\"expert_config\":{\"lora_alpha\":8,\"lora_rank\":4,\"modify_layers\":\"q_proj\"}"
+
+/* The q_proj of the adapter "ad" in mttl's form, as far as names go. */
+static void write_mttl(const char *stem, const char *name, const char *deleted)
+{
+    static float a[32 * 4], b[4 * 32];
+    const struct qv_tensor_out t[] = {
+        {"model.layers.0.self_attn.q_proj.lora_a", QV_F32, 2, {32, 4}, a},
+        {"model.layers.0.self_attn.q_proj.lora_b", QV_F32, 2, {4, 32}, b}};
+    char path[64], json[512];
+    qv_err err = {0};
+    for (size_t i = 0; i < 128; i++)
+        a[i] = b[i] = (float)i / 128;
+    snprintf(path, sizeof path, "%s.safetensors", stem);
+    assert_works(qv__st_write(in_world(path), t, 2, NULL, 0, &err), &err);
+    snprintf(path, sizeof path, "%s.json", stem);
+    snprintf(json, sizeof json, "{" EXPERT "}", name, deleted);
+    write_text(in_world(path), json);
+}
+
+static void a_library_of_mttl_s_is_explained_and_imported(void **state)
+{
+    (void)state;
+    qv_err err = {0};
+    assert_works(qv__make_dir(in_world("mttl"), &err), &err);
+    write_mttl("mttl/one", "law", "false");
+    write_mttl("mttl/two", "gone", "true");
+    json_t *v = json_of("info mttl --json"), *first;
+    first = json_array_get(json_object_get(v, "experts"), 0);
+    assert_string_equal(json_string_value(json_object_get(v, "kind")), "mttl");
+    assert_int_equal(json_integer_value(json_object_get(v, "n_experts")), 2);
+    assert_string_equal(json_string_value(json_object_get(first, "expert")), "law");
+    assert_int_equal(json_integer_value(json_object_get(first, "max_rank")), 4);
+    json_decref(v);
+    v = json_of("info mttl/one.json --json");
+    assert_string_equal(json_string_value(json_object_get(v, "kind")), "mttl");
+    assert_int_equal(json_array_size(json_object_get(v, "sites")), 1);
+    json_decref(v);
+    v = json_of("library import new mttl --model m --json");
+    assert_int_equal(json_array_size(json_object_get(v, "imported")), 1);
+    assert_int_equal(json_array_size(json_object_get(v, "left_out")), 1);
+    json_decref(v);
+    says("library import new mttl", 1, "expert 'law' is already in");
+    works("library import new mttl --replace");
+    assert_true(bits_of("m", "--library new --expert law") != bits_of("m", ""));
+    write_text(in_world("mttl/three.ckpt"), "PK");
+    says("library import new mttl", 1, "three.ckpt: a Python pickle, which is not read");
+    says("info mttl/three.ckpt", 1, "three.ckpt: a Python pickle, which is not read");
+    says("info mttl", 1, "three.ckpt: a Python pickle, which is not read");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +343,9 @@ int main(void)
         cmocka_unit_test(
             an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
         cmocka_unit_test(a_library_is_listed_changed_and_verified),
+        cmocka_unit_test(an_adapter_goes_through_gguf_and_back),
+        cmocka_unit_test(info_tells_of_a_gguf_adapter),
+        cmocka_unit_test(a_library_of_mttl_s_is_explained_and_imported),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
 }

@@ -3,6 +3,7 @@
 # usage: all.sh TOKENIZERS_DIR STORIES260K_DIR LLAMA2C_CHECKOUT [TEXT_FILE...]
 # TEMPLATES names a directory of chat templates; without it text/chat.json stays.
 # LLAMA_CPP names a checkout of llama.cpp; without it gguf/ stays.
+# MTTL names a checkout of microsoft/mttl; without it mttl/ stays.
 # V4 names a directory with the packages of requirements_v4.txt; without it llama/odd_v4 stays.
 set -eu
 here=$(dirname "$0")
@@ -14,7 +15,10 @@ python3 "$here/llama.py"
 for recipe in families train muon peft_adapters arrow_paper arrow_peft cluster merge; do
     python3 "$here/$recipe.py"
 done
-[ -z "${LLAMA_CPP:-}" ] || python3 "$here/gguf_files.py" "$LLAMA_CPP"
+for recipe in gguf_files gguf_adapters; do
+    [ -z "${LLAMA_CPP:-}" ] || python3 "$here/$recipe.py" "$LLAMA_CPP"
+done
+[ -z "${MTTL:-}" ] || python3 "$here/mttl_library.py" "$MTTL"
 python3 "$here/text.py" "$tokenizers" "$stories"
 python3 "$here/text_mixed.py" "$tokenizers"
 [ -z "${TEMPLATES:-}" ] || python3 "$here/chat.py" "$TEMPLATES"
