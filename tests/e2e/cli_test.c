@@ -141,7 +141,8 @@ static void a_failure_exits_with_1_and_one_sentence(void **state)
         {"generate -m m -p a --chat",
          "quiver: m: has no chat template, as base models have none: name one\n"},
         {"generate -m m -p a --chat=x",
-         "quiver: chat template 'x' is none of chatml, qwen2, qwen2.5, llama2, llama3, "
+         "quiver: chat template 'x' is none of chatml, qwen2, qwen2.5, qwen3, "
+         "qwen3-2025-04, qwen3-2507, llama2, llama3, llama3.1, llama3.2, "
          "mistral-v1, mistral-v1-2023, mistral-v3, phi3, phi3-small, zephyr\n"},
         {"generate -m m --chat=zephyr --messages m/config.json",
          "quiver: m/config.json: not a list of messages\n"},
