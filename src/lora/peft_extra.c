@@ -101,7 +101,7 @@ static qv_status check_place(const struct qv_peft_tensor *x, const struct qv_pef
     const bool is_bias = x->name.part == QV_PEFT_BIAS;
     if (qv__peft_saves(config->saved.name, config->saved.n, x->name.path))
         return QV_OK;
-    if (x->name.is_base_layer && (!is_bias || !B || B->is_table))
+    if (x->name.is_base_layer)
         return B ? QV_OK : qv_fail(err, QV_EFORMAT, "its lora_A and lora_B are missing");
     if (is_bias &&
         (config->bias == QV_BIAS_ALL || (config->bias == QV_BIAS_LORA_ONLY && B)))

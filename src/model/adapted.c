@@ -333,9 +333,7 @@ static qv_status add_bias(struct qv_adapted *x, const struct qv_adapter *a,
     const struct qv_expert_site *update;
     size_t site;
     struct qv_affine *map = find_map(&update, &site, &x->m, a, e->path);
-    if (!map)
-        return qv_fail(err, QV_EFORMAT, "tensor '%.200s': the model has no such map",
-                       e->tensor);
+    qv_check(map); // its pair has been bound
     float *b = new_block(x, e->cols, err);
     if (!b)
         return QV_ENOMEM;

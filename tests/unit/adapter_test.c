@@ -11,6 +11,7 @@
 #include "support/golden.h"
 #include "support/near.h"
 #include "support/scratch.h"
+#include "support/tensors.h"
 #include "support/tiny.h"
 
 #include <quiver/session.h>
@@ -227,6 +228,142 @@ static void on_a_gguf_file_an_adapter_computes_the_same(void **state)
         }
 }
 
+#define CONFIG(more) "{'peft_type':'LORA','r':2,'target_modules':'all-linear'" more "}"
+#define Q            "model.layers.1.self_attn.q_proj"
+#define QA           Q ".lora_A.weight:2x24 "
+#define QB           Q ".lora_B.weight:24x2 "
+#define TOKENS       ".token_adapter.trainable_tokens_delta"
+
+/* Adapters that are in order by themselves, of zeros, for the model families/phi. */
+static const struct {
+    const char *config, *tensors;
+    qv_status code;
+    const char *says;
+} foreign[] = {
+    {CONFIG(""),
+     "model.layers.7.self_attn.q_proj.lora_A.weight:2x24 "
+     "model.layers.7.self_attn.q_proj.lora_B.weight:24x2",
+     QV_EFORMAT,
+     "tensor 'model.layers.7.self_attn.q_proj.lora_A.weight': the model has no site "
+     "'model.layers.7.self_attn.q_proj'"},
+    {CONFIG(""),
+     "transformer.wte.lora_embedding_A:2x61 transformer.wte.lora_embedding_B:24x2",
+     QV_EFORMAT,
+     "tensor 'transformer.wte.lora_embedding_A': the model has no site 'transformer.wte'"},
+    {CONFIG(""), "embed_tokens.lora_embedding_A:2x60 embed_tokens.lora_embedding_B:24x2",
+     QV_EFORMAT,
+     "tensor 'embed_tokens.lora_embedding_A': maps 60 to 24, the model's 61 to 24"},
+    {CONFIG(""), "lm_head.lora_embedding_A:2x24 lm_head.lora_embedding_B:61x2", QV_EFORMAT,
+     "tensor 'lm_head.lora_embedding_A': the model has no site 'lm_head'"},
+    {CONFIG(""), "lm_head.lora_A.weight:2x24 lm_head.lora_B.weight:60x2", QV_EFORMAT,
+     "tensor 'lm_head.lora_A.weight': maps 24 to 60, the model's 24 to 61"},
+    {CONFIG(",'modules_to_save':['score']"), QA QB "score.weight:2x24", QV_EFORMAT,
+     "tensor 'score.weight': the model has no such weight"},
+    {CONFIG(",'bias':'all'"), QA QB "score.bias:2", QV_EFORMAT,
+     "tensor 'score.bias': the model has no such bias"},
+    {CONFIG(",'modules_to_save':['lm_head']"), QA QB "lm_head.weight:60x24", QV_EFORMAT,
+     "no tensor for 'lm_head.bias', which the config's 'modules_to_save' names"},
+    {CONFIG(",'modules_to_save':['embed_tokens']"), QA QB, QV_EFORMAT,
+     "no tensor for 'model.embed_tokens.weight', which the config's 'modules_to_save' "
+     "names"},
+    {CONFIG(",'modules_to_save':['lm_head']"), QA QB "lm_head.weight:60x24 lm_head.bias:61",
+     QV_EFORMAT, "tensor 'lm_head.weight': 60 x 24, but the model's is 61 x 24"},
+    {CONFIG(",'bias':'all'"), QA QB Q ".bias:23", QV_EFORMAT,
+     "tensor '" Q ".bias': 1 x 23, but the model's is 1 x 24"},
+    {CONFIG(",'trainable_token_indices':{'fc1':[3]}"), QA QB "fc1" TOKENS ":1x24",
+     QV_EFORMAT, "tensor 'fc1" TOKENS "': the model has no such table"},
+    {CONFIG(",'trainable_token_indices':[3]"), QA QB "embed_tokens" TOKENS ":1x23",
+     QV_EFORMAT, "tensor 'embed_tokens" TOKENS "': 1 x 23, but the model's is 1 x 24"},
+    {CONFIG(",'trainable_token_indices':[61]"), QA QB "embed_tokens" TOKENS ":1x24",
+     QV_EFORMAT, "tensor 'embed_tokens" TOKENS "': token 61, but the model has 61"},
+    {CONFIG(",'trainable_token_indices':{'lm_head':[3]}"), QA QB "lm_head" TOKENS ":1x24",
+     QV_EUNSUPPORTED,
+     "tensor 'lm_head" TOKENS "': tokens of a head with a bias are not supported"},
+    {CONFIG(",'use_dora':true"),
+     QA QB Q ".lora_magnitude_vector:24 " Q ".base_layer.weight:24x24", QV_EFORMAT,
+     "tensor '" Q ".lora_magnitude_vector': element 0 is for an output of weight 0"},
+    {CONFIG(",'use_dora':true"),
+     "lm_head.lora_A.weight:2x24 lm_head.lora_B.weight:61x2 "
+     "lm_head.lora_magnitude_vector:61 lm_head.base_layer.weight:61x24",
+     QV_EFORMAT,
+     "tensor 'lm_head.lora_magnitude_vector': element 0 is for an output of weight 0"},
+    {CONFIG(",'use_dora':true"),
+     "embed_tokens.lora_embedding_A:2x61 embed_tokens.lora_embedding_B:24x2 "
+     "embed_tokens.lora_magnitude_vector:24 embed_tokens.base_layer.weight:61x24",
+     QV_EFORMAT,
+     "tensor 'embed_tokens.lora_magnitude_vector': element 0 is for an output of weight 0"},
+};
+
+/* Read the adapter from memory and do with it what opening one from a directory does. */
+static qv_status bind(const qv_model *m, const char *config, const char *tensors,
+                      qv_err *err)
+{
+    struct qv_st st;
+    struct qv_adapter *a;
+    struct qv_adapted *x = NULL;
+    struct qv_bank *bank = NULL;
+    char *bytes = make_tensors(&st, tensors, 0), *json = strdup(config);
+    assert_non_null(json);
+    for (char *q = json; *q; q++)
+        *q = *q == '\'' ? '"' : *q;
+    const struct qv_peft_files files = {json, strlen(json), &st};
+    assert_works(qv__peft_parse_adapter(&a, "law", files, &m->sites, err), err);
+    assert_works(qv__bank_new(&bank, &m->sites, &a->expert, 1, err), err);
+    qv_status result = qv__adapted_new(&x, m, a, err);
+    if (!result)
+        result = qv__adapted_gains(bank, x, a, err);
+    qv__bank_free(bank);
+    qv__adapted_free(x);
+    qv__adapter_free(a);
+    qv__st_close(&st);
+    free(bytes);
+    free(json);
+    return result;
+}
+
+static void an_adapter_of_another_model_is_refused_by_tensor(void **state)
+{
+    (void)state;
+    qv_model *m = open_model("tests/golden/families/phi");
+    for (size_t i = 0; i < QV_COUNT(foreign); i++) {
+        qv_err err = {0};
+        assert_int_equal(bind(m, foreign[i].config, foreign[i].tensors, &err),
+                         foreign[i].code);
+        assert_string_equal(err.msg, foreign[i].says);
+    }
+    qv_model_close(m);
+}
+
+static void of_modules_to_save_only_what_the_model_has_must_be_there(void **state)
+{
+    (void)state;
+    // What PEFT adds of its own where a model has a classifier.
+    qv_model *m = open_model("tests/golden/families/phi");
+    qv_err err = {0};
+    assert_works(bind(m, CONFIG(",'modules_to_save':['classifier','score']"), QA QB, &err),
+                 &err);
+    qv_model_close(m);
+}
+
+static void the_model_itself_stays_as_it_was(void **state)
+{
+    (void)state;
+    qv_model *m = open_model("tests/golden/families/gpt2");
+    const struct qv_weight head = m->head.w, embed = m->embed;
+    int ids[16];
+    size_t n = golden_ids(ids, 16, GOLDEN "ids.json", "ids");
+    float *before = logits_of(m, NULL, ids, n);
+    free(adapted_logits(m, GOLDEN "gpt2/saved", ids, n));
+    free(adapted_logits(m, GOLDEN "gpt2/tables", ids, n));
+    float *after = logits_of(m, NULL, ids, n);
+    assert_memory_equal(before, after, n * m->c.V * sizeof *before);
+    assert_memory_equal(&head, &m->head.w, sizeof head);
+    assert_memory_equal(&embed, &m->embed, sizeof embed);
+    free(before);
+    free(after);
+    qv_model_close(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +373,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_expert_is_written_bit_for_bit_and_more_is_not_read_as_one, make_scratch,
             remove_scratch),
+        cmocka_unit_test(an_adapter_of_another_model_is_refused_by_tensor),
+        cmocka_unit_test(of_modules_to_save_only_what_the_model_has_must_be_there),
+        cmocka_unit_test(the_model_itself_stays_as_it_was),
         cmocka_unit_test(on_a_gguf_file_an_adapter_computes_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
