@@ -2,12 +2,12 @@
  * tokens, low-rank updates of tables, biases beside B. DoRA comes last, because its
  * lengths are those of the weights that are then in place. */
 #include "model/adapted.h"
-#include "kern/kern.h"
 #include "lora/peft_config.h"
 #include "model/family.h"
 #include "model/weights.h"
+#include "op/dora.h"
+#include "op/gemm.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,70 +215,81 @@ static const struct qv_extra *find_extra(const struct qv_adapter *a,
     return NULL;
 }
 
-/* row [D_in] += row o of s B A. */
-static void add_update(float *row, const struct qv_expert_site *s, size_t o)
+static struct qv_lora_map map_of(const struct qv_expert_site *s)
 {
-    for (size_t r = 0; r < s->R; r++)
-        qv__kern()->axpy(row, s->scale * s->B[o * s->R + r], s->A + r * s->D_in, s->D_in);
+    return (struct qv_lora_map){.A = s->A,
+                                .B = s->B,
+                                .R = s->R,
+                                .D_in = s->D_in,
+                                .D_out = s->D_out,
+                                .scale = s->scale};
 }
 
-static double length(const float *x, size_t n)
+/* gain [D_out], which are lengths, become magnitude / length. */
+static qv_status divide(float *gain, const struct qv_extra *magnitude, qv_err *err)
 {
-    double sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += (double)x[i] * (double)x[i];
-    return sqrt(sum);
+    for (size_t o = 0; o < magnitude->cols; o++) {
+        if (gain[o] == 0)
+            return qv_fail(err, QV_EFORMAT,
+                           "tensor '%.200s': element %zu is for an output of weight 0",
+                           magnitude->tensor, o);
+        gain[o] = magnitude->x[o] / gain[o];
+    }
+    return QV_OK;
 }
 
-static qv_status no_length(const struct qv_extra *e, size_t o, qv_err *err)
+/* gain [D_out] of W + s B A. */
+static qv_status find_gain(float *gain, const struct qv_weight *w,
+                           const struct qv_expert_site *s, const struct qv_extra *magnitude,
+                           qv_err *err)
 {
-    return qv_fail(err, QV_EFORMAT,
-                   "tensor '%.200s': element %zu is for an output of weight 0", e->tensor,
-                   o);
+    const struct qv_lora_map map = map_of(s);
+    float *slab = malloc(qv__linear_slab(w->D_in) * sizeof *slab);
+    if (!slab)
+        return qv_fail(err, QV_ENOMEM, "no memory for rows of %zu weights", w->D_in);
+    qv__dora_lengths(gain, w, &map, slab);
+    free(slab);
+    return divide(gain, magnitude, err);
 }
 
-/* A head [V, D]: rows are outputs, as at a site. */
-static qv_status update_head(float *own, const struct qv_weight *w,
+/* The head's rows [V, D] are outputs, as a site's are. */
+static qv_status update_head(struct qv_adapted *x, struct qv_weight *w,
                              const struct qv_expert_site *s,
                              const struct qv_extra *magnitude, qv_err *err)
 {
-    size_t none = SIZE_MAX;
-#pragma omp parallel for schedule(static) reduction(min : none)
-    for (size_t o = 0; o < w->D_out; o++) {
-        float *row = own + o * w->D_in;
-        add_update(row, s, o);
-        double n = magnitude ? length(row, w->D_in) : 1;
-        if (n == 0)
-            none = qv__min(none, o);
-        for (size_t i = 0; magnitude && i < w->D_in; i++)
-            row[i] = (float)((double)magnitude->x[o] / n * (double)row[i]);
-    }
-    return none == SIZE_MAX ? QV_OK : no_length(magnitude, none, err);
+    float *own = own_table(x, w, err);
+    float *gain = own ? new_block(x, s->D_out, err) : NULL;
+    if (!gain)
+        return QV_ENOMEM;
+    qv_status result = magnitude ? find_gain(gain, w, s, magnitude, err) : QV_OK;
+    if (result)
+        return result;
+    qv__sgemm(false, false, s->D_out, s->D_in, s->R, s->scale, s->B, s->R, s->A, s->D_in, 1,
+              own, s->D_in);
+    if (magnitude)
+        qv__scale_rows(own, gain, s->D_out, s->D_in);
+    return QV_OK;
 }
 
-/* An embedding [V, D]: its outputs are columns. */
-static qv_status update_embedding(float *own, const struct qv_weight *w,
+/* An embedding's table [V, D] is W': its columns are outputs. */
+static qv_status update_embedding(struct qv_adapted *x, struct qv_weight *w,
                                   const struct qv_expert_site *s,
                                   const struct qv_extra *magnitude, qv_err *err)
 {
-    const size_t V = w->D_out, D = w->D_in;
-    size_t none = SIZE_MAX;
-#pragma omp parallel for schedule(static) reduction(min : none)
-    for (size_t o = 0; o < D; o++) {
-        double sum = 0;
-        for (size_t v = 0; v < V; v++) {
-            float *x = &own[v * D + o];
-            for (size_t r = 0; r < s->R; r++)
-                *x += s->scale * s->B[o * s->R + r] * s->A[r * V + v];
-            sum += (double)*x * (double)*x;
-        }
-        if (magnitude && sum == 0)
-            none = qv__min(none, o);
-        for (size_t v = 0; magnitude && v < V; v++)
-            own[v * D + o] =
-                (float)((double)magnitude->x[o] / sqrt(sum) * (double)own[v * D + o]);
-    }
-    return none == SIZE_MAX ? QV_OK : no_length(magnitude, none, err);
+    const size_t V = s->D_in, D = s->D_out;
+    float *own = own_table(x, w, err);
+    float *gain = own ? new_block(x, 2 * D, err) : NULL;
+    if (!gain)
+        return QV_ENOMEM;
+    qv__sgemm(true, true, V, D, s->R, s->scale, s->A, V, s->B, s->R, 1, own, D);
+    if (!magnitude)
+        return QV_OK;
+    memset(gain + D, 0, D * sizeof *gain);
+    qv__column_lengths(gain, own, V, D);
+    qv_status result = divide(gain, magnitude, err);
+    if (!result)
+        qv__rescale(own, gain, gain + D, V, D);
+    return result;
 }
 
 static qv_status update_table(struct qv_adapted *x, const struct qv_adapter *a, size_t i,
@@ -297,11 +308,8 @@ static qv_status update_table(struct qv_adapted *x, const struct qv_adapter *a, 
         return qv_fail(err, QV_EFORMAT,
                        "tensor '%.200s': maps %zu to %zu, the model's %zu to %zu",
                        a->table[i], s->D_in, s->D_out, D_in, D_out);
-    float *own = own_table(x, w, err);
-    if (!own)
-        return QV_ENOMEM;
-    return is_embedding ? update_embedding(own, w, s, magnitude, err)
-                        : update_head(own, w, s, magnitude, err);
+    return is_embedding ? update_embedding(x, w, s, magnitude, err)
+                        : update_head(x, w, s, magnitude, err);
 }
 
 /* Biases beside B ------------------------------------------------------------------ */
@@ -372,7 +380,7 @@ qv_status qv__adapted_new(struct qv_adapted **out, const qv_model *base,
     x->m.layer = qv_new_n(&x->arena, struct qv_layer, base->c.L);
     memcpy(x->m.layer, base->layer, base->c.L * sizeof *base->layer);
     size_t weights = a->n_extra * (qv__weights_at_most(base) + 1);
-    x->block = qv_new_n(&x->arena, float *, weights + a->tables->n_sites);
+    x->block = qv_new_n(&x->arena, float *, weights + 2 * a->tables->n_sites);
     qv_status result = change(x, a, err);
     if (result)
         qv__adapted_free(x);
@@ -393,45 +401,21 @@ void qv__adapted_free(struct qv_adapted *x)
 
 /* DoRA at sites -------------------------------------------------------------------- */
 
-/* gain [D_out] = magnitude / |row of W + s B A|. */
-static qv_status measure(float *gain, const struct qv_weight *w,
-                         const struct qv_expert_site *s, const struct qv_extra *magnitude,
-                         qv_err *err)
-{
-    size_t none = SIZE_MAX;
-    float *rows = malloc(w->D_out * w->D_in * sizeof *rows);
-    if (!rows)
-        return qv_fail(err, QV_ENOMEM, "no memory for %zu weights", w->D_out * w->D_in);
-#pragma omp parallel for schedule(static) reduction(min : none)
-    for (size_t o = 0; o < w->D_out; o++) {
-        float *row = rows + o * w->D_in;
-        qv__weight_row(row, w, o);
-        add_update(row, s, o);
-        double n = length(row, w->D_in);
-        if (n == 0)
-            none = qv__min(none, o);
-        gain[o] = (float)((double)magnitude->x[o] / n);
-    }
-    free(rows);
-    return none == SIZE_MAX ? QV_OK : no_length(magnitude, none, err);
-}
-
 /* y = g (y0 + b) + (1 - g) b, where y0 is what comes before the base's bias. */
-qv_status qv__adapted_gains(struct qv_bank *bank, const struct qv_adapted *x,
+qv_status qv__adapted_gains(struct qv_bank *bank, struct qv_adapted *x,
                             const struct qv_adapter *a, qv_err *err)
 {
-    qv_model m = x->m; // find_map's caller may change what it finds; here nothing does
     for (size_t i = 0; i < a->n_extra; i++) {
         const struct qv_extra *e = &a->extra[i];
         const struct qv_expert_site *update;
         size_t site;
         if (e->kind != QV_EXTRA_MAGNITUDE)
             continue;
-        const struct qv_affine *map = find_map(&update, &site, &m, a, e->path);
-        if (!map || site == m.sites.n)
+        const struct qv_affine *map = find_map(&update, &site, &x->m, a, e->path);
+        if (!map || site == x->m.sites.n)
             continue; // a table, whose rows have their lengths already
         float *gain = qv__bank_gain(bank, site), *shift = gain + e->cols;
-        qv_status result = measure(gain, &map->w, update, e, err);
+        qv_status result = find_gain(gain, &map->w, update, e, err);
         if (result)
             return result;
         for (size_t o = 0; o < e->cols; o++)

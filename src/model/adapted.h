@@ -30,7 +30,7 @@ void qv__adapted_free(struct qv_adapted *x);
 
 /* Give the bank of the adapter's expert its magnitudes: at a site with one,
  *     y = g (W x + s B A x) + b,   g = magnitude / |row of W + s B A|. */
-qv_status qv__adapted_gains(struct qv_bank *bank, const struct qv_adapted *x,
+qv_status qv__adapted_gains(struct qv_bank *bank, struct qv_adapted *x,
                             const struct qv_adapter *a, qv_err *err) QV_MUST_CHECK;
 
 #endif

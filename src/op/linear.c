@@ -160,11 +160,3 @@ void qv__bias_back(float *db, const float *dy, size_t T, size_t D)
             for (size_t i = from; i < qv__min(from + step, D); i++)
                 db[i] += dy[t * D + i];
 }
-
-void qv__rescale(float *y, const float *gain, const float *shift, size_t T, size_t D)
-{
-#pragma omp parallel for schedule(static) if (T * D > 1 << 15)
-    for (size_t t = 0; t < T; t++)
-        for (size_t i = 0; i < D; i++)
-            y[t * D + i] = gain[i] * y[t * D + i] + shift[i];
-}

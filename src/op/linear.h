@@ -54,7 +54,4 @@ void qv__linear_back_weight(float *dw, const float *dy, const float *x, size_t D
 void qv__bias(float *y, const float *b, size_t T, size_t D);
 void qv__bias_back(float *db, const float *dy, size_t T, size_t D);
 
-/* y [T, D] = gain [D] y + shift [D] in every row. */
-void qv__rescale(float *y, const float *gain, const float *shift, size_t T, size_t D);
-
 #endif

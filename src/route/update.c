@@ -2,8 +2,8 @@
 #include "route/update.h"
 
 #include "base/carve.h"
+#include "op/dora.h"
 #include "op/gemm.h"
-#include "op/linear.h"
 
 #include <stdlib.h>
 

@@ -482,6 +482,36 @@ static void dimensions_that_are_not_the_models_are_refused(void **state)
                                  "adapts the same site as 'layers.1.q.lora_B.weight'");
 }
 
+/* The fields of LoraConfig in peft 0.21.2: none is unknown, and the document says of each
+ * what becomes of it. */
+static void every_field_of_pefts_config_is_known_and_documented(void **state)
+{
+    (void)state;
+    json_t *fields, *field;
+    size_t i, size;
+    char *doc;
+    qv_arena a = {0};
+    assert_int_equal(qv__json_read(&fields, "tests/golden/peft_fields.json", 1 << 20, NULL),
+                     0);
+    assert_int_equal(qv__read_file(&doc, &size, &a, "docs/adapters.md", 1 << 20, NULL), 0);
+    json_array_foreach(fields, i, field)
+    {
+        char config[128], told[64];
+        const char *name = json_string_value(field);
+        struct qv_peft_config c;
+        qv_err err = {0};
+        int n = snprintf(config, sizeof config, "{\"%s\":[[7]]}", name);
+        assert_true(qv__peft_config_parse(&c, config, (size_t)n, true, &err));
+        assert_null(strstr(err.msg, "unknown key"));
+        snprintf(told, sizeof told, "`%s`", name);
+        if (!strstr(doc, told))
+            fail_msg("docs/adapters.md does not tell of %s", name);
+    }
+    assert_true(i > 40);
+    json_decref(fields);
+    qv__arena_free(&a);
+}
+
 /* Each answer is what peft 0.21.2's check_target_module_exists and
  * get_pattern_key give for the path (golden/recipes/peft_matching.py). */
 static void configs_choose_modules_ranks_and_alphas_as_peft_does(void **state)
@@ -497,7 +527,7 @@ static void configs_choose_modules_ranks_and_alphas_as_peft_does(void **state)
         const char *path;
         json_t *want;
         struct qv_peft_config config;
-        assert_int_equal(qv__peft_config_parse(&config, text, strlen(text), false, NULL),
+        assert_int_equal(qv__peft_config_parse(&config, text, strlen(text), true, NULL),
                          QV_OK);
         json_object_foreach(json_object_get(c, "modules"), path, want)
         {
@@ -746,6 +776,7 @@ int main(void)
         cmocka_unit_test(names_are_read_with_what_tools_leave_in_or_out),
         cmocka_unit_test(with_a_model_sites_stand_in_its_order_under_its_paths),
         cmocka_unit_test(dimensions_that_are_not_the_models_are_refused),
+        cmocka_unit_test(every_field_of_pefts_config_is_known_and_documented),
         cmocka_unit_test(configs_choose_modules_ranks_and_alphas_as_peft_does),
         cmocka_unit_test(adapters_of_peft_are_written_again_bit_for_bit),
         cmocka_unit_test(patterns_of_peft_give_each_site_its_rank_and_scale),
