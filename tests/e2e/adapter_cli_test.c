@@ -1,9 +1,11 @@
 /* adapter_cli_test.c - adapters of others, as users meet them: what info says of each,
  * and the one sentence for each that cannot be used. */
 #include "base/file.h"
+#include "format/safetensors.h"
 #include "support/scratch.h"
 #include "support/world.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +183,73 @@ static void info_says_what_an_adapter_computes(void **state)
     works(args);
 }
 
+/* "flat", an adapter for "m" whose only effect is a head of zeros: all of the 400 tokens
+ * are alike, whatever the text. */
+static void write_flat_adapter(void)
+{
+    qv_err err = {0};
+    float *zero = calloc(400 * 32, sizeof *zero);
+    assert_non_null(zero);
+#define Q "base_model.model.model.layers.0.self_attn.q_proj."
+    const struct qv_tensor_out tensor[] = {
+        {Q "lora_A.weight", QV_F32, 2, {1, 32}, zero},
+        {Q "lora_B.weight", QV_F32, 2, {32, 1}, zero},
+        {"base_model.model.lm_head.weight", QV_F32, 2, {400, 32}, zero},
+    };
+    assert_works(qv__make_dir(in_world("flat"), &err), &err);
+    assert_works(
+        qv__st_write(in_world("flat/adapter_model.safetensors"), tensor, 3, NULL, 0, &err),
+        &err);
+    write_text(in_world("flat/adapter_config.json"),
+               "{\"peft_type\":\"LORA\",\"r\":1,\"target_modules\":[\"q_proj\"],"
+               "\"modules_to_save\":[\"lm_head\"]}");
+    free(zero);
+}
+
+static bool first_answer_is_empty(const char *who)
+{
+    char args[128];
+    json_t *v;
+    qv_err err = {0};
+    snprintf(args, sizeof args,
+             "eval -m m --metric exact tasks/a.jsonl --out answers.json %s", who);
+    works(args);
+    assert_works(qv__json_read(&v, in_world("answers.json"), 1 << 20, &err), &err);
+    const json_t *task = json_object_get(json_object_get(v, "tasks"), "a");
+    const char *answer =
+        json_string_value(json_array_get(json_object_get(task, "answers"), 0));
+    assert_non_null(answer);
+    bool is_empty = *answer == '\0';
+    json_decref(v);
+    return is_empty;
+}
+
+static void every_way_to_run_a_model_uses_the_head_of_an_adapter(void **state)
+{
+    (void)state;
+    write_flat_adapter();
+    json_t *v = json_of("score -m m --text 'The cat sat.' --json --adapter flat");
+    const json_t *all = json_object_get(v, "logprobs");
+    assert_true(json_array_size(all) > 3);
+    for (size_t i = 1; i < json_array_size(all); i++)
+        assert_float_equal((float)json_number_value(json_array_get(all, i)), -logf(400),
+                           1e-4);
+    json_decref(v);
+    v = json_of("generate -m m -p Say --max-tokens 4 --json --adapter flat");
+    // Of tokens that are alike the first is taken, and it ends the text.
+    assert_int_equal(json_array_size(json_object_get(v, "ids")), 0);
+    json_decref(v);
+    v = json_of("generate -m m -p Say --max-tokens 4 --json");
+    assert_int_equal(json_array_size(json_object_get(v, "ids")), 4);
+    json_decref(v);
+    v = json_of("eval -m m --metric loglik tasks/a.jsonl --json --adapter flat");
+    json_t *mean = json_object_get(json_object_get(v, "mean"), "loglik");
+    assert_float_equal((float)json_number_value(mean), -logf(400), 1e-4);
+    json_decref(v);
+    assert_true(first_answer_is_empty("--adapter flat"));
+    assert_false(first_answer_is_empty(""));
+}
+
 int main(void)
 {
     if (!realpath("tests/golden", golden))
@@ -192,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_pickle_is_refused_under_both_its_names),
         cmocka_unit_test(an_adapter_for_another_model_is_refused_by_tensor),
         cmocka_unit_test(more_than_an_expert_is_explained_and_kept_out_of_libraries),
+        cmocka_unit_test(every_way_to_run_a_model_uses_the_head_of_an_adapter),
         cmocka_unit_test(info_says_what_an_adapter_computes),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
