@@ -115,10 +115,14 @@ static qv_status replace_one(struct qv_adapted *x, const struct qv_extra *e, qv_
     return result;
 }
 
-/* That what modules_to_save names and the model has is all there. */
+struct saving {
+    const struct qv_adapter *a;
+};
+
+/* That what modules_to_save names and the model has is there. */
 static qv_status check_saved(void *arg, const char *name, struct qv_weight *w, qv_err *err)
 {
-    const struct qv_adapter *a = arg;
+    const struct qv_adapter *a = ((const struct saving *)arg)->a;
     char path[160];
     (void)w;
     snprintf(path, sizeof path, "%.*s", (int)(strrchr(name, '.') - name), name);
@@ -137,11 +141,13 @@ static qv_status check_saved(void *arg, const char *name, struct qv_weight *w, q
 
 static qv_status check_all_saved(qv_model *m, const struct qv_adapter *a, qv_err *err)
 {
+    struct saving saving = {a};
     char head[160];
     snprintf(head, sizeof head, "%s.weight", m->c.family->names.head);
-    qv_status result = qv__model_each(m, check_saved, (void *)(uintptr_t)a, err);
-    return result || !m->c.is_tied ? result
-                                   : check_saved((void *)(uintptr_t)a, head, NULL, err);
+    qv_status result = qv__model_each(m, check_saved, &saving, err);
+    if (!result && m->c.is_tied) // a head that is not met
+        result = check_saved(&saving, head, &m->head.w, err);
+    return result;
 }
 
 /* Tables: the embedding, the positions, the head ----------------------------------- */
@@ -352,9 +358,28 @@ static qv_status add_bias(struct qv_adapted *x, const struct qv_adapter *a,
     return QV_OK;
 }
 
+/* That no two tensors are one thing by two spellings of its module's path. */
+static qv_status check_distinct(const struct qv_adapter *a, qv_err *err)
+{
+    const char *same = "tensor '%.200s': stands for the same as '%.200s'";
+    for (size_t i = 0; i < a->n_extra; i++)
+        for (size_t j = 0; j < i; j++)
+            if (a->extra[i].kind == a->extra[j].kind &&
+                is_at(a->extra[i].path, a->extra[j].path))
+                return qv_fail(err, QV_EFORMAT, same, a->extra[i].tensor,
+                               a->extra[j].tensor);
+    for (size_t i = 0; i < a->tables->n_sites; i++)
+        for (size_t j = 0; j < i; j++)
+            if (is_at(a->tables->site[i].path, a->tables->site[j].path))
+                return qv_fail(err, QV_EFORMAT, same, a->table[i], a->table[j]);
+    return QV_OK;
+}
+
 static qv_status change(struct qv_adapted *x, const struct qv_adapter *a, qv_err *err)
 {
-    qv_status result = check_all_saved(&x->m, a, err);
+    qv_status result = check_distinct(a, err);
+    if (!result)
+        result = check_all_saved(&x->m, a, err);
     for (size_t i = 0; i < a->n_extra && !result; i++)
         if (a->extra[i].kind == QV_EXTRA_WEIGHT || a->extra[i].kind == QV_EXTRA_BIAS)
             result = replace_one(x, &a->extra[i], err);

@@ -279,6 +279,14 @@ static const struct {
     {CONFIG(",'trainable_token_indices':{'lm_head':[3]}"), QA QB "lm_head" TOKENS ":1x24",
      QV_EUNSUPPORTED,
      "tensor 'lm_head" TOKENS "': tokens of a head with a bias are not supported"},
+    {CONFIG(",'bias':'all'"), QA QB "model.lm_head.bias:61 lm_head.bias:61", QV_EFORMAT,
+     "tensor 'model.lm_head.bias': stands for the same as 'lm_head.bias'"},
+    {CONFIG(""),
+     "embed_tokens.lora_embedding_A:2x61 embed_tokens.lora_embedding_B:24x2 "
+     "model.embed_tokens.lora_embedding_A:2x61 model.embed_tokens.lora_embedding_B:24x2",
+     QV_EFORMAT,
+     "tensor 'model.embed_tokens.lora_embedding_A': stands for the same as "
+     "'embed_tokens.lora_embedding_A'"},
     {CONFIG(",'use_dora':true"),
      QA QB Q ".lora_magnitude_vector:24 " Q ".base_layer.weight:24x24", QV_EFORMAT,
      "tensor '" Q ".lora_magnitude_vector': element 0 is for an output of weight 0"},

@@ -361,6 +361,22 @@ static void each_lie_of_an_adapter_used_alone_has_its_sentence(void **state)
     }
 }
 
+static void a_replaced_weight_that_is_not_finite_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char config[] = ALL ",\"modules_to_save\":[\"n\"]}";
+    struct qv_adapter *a;
+    struct qv_st st;
+    qv_err err = {0};
+    char *bytes = make_tensors(&st, "n.weight:2x3", 0xff);
+    const struct qv_peft_files files = {config, strlen(config), &st};
+    assert_int_equal(qv__peft_parse_adapter(&a, "law", files, NULL, &err), QV_EFORMAT);
+    assert_string_equal(err.msg, "adapter_model.safetensors: tensor 'n.weight': element 0 "
+                                 "is not finite");
+    qv__st_close(&st);
+    free(bytes);
+}
+
 /* The config alone, of an adapter used alone. */
 static void each_lie_of_the_config_of_an_adapter_used_alone_has_its_sentence(void **state)
 {
@@ -770,6 +786,7 @@ int main(void)
         cmocka_unit_test(each_lie_of_a_config_has_its_sentence),
         cmocka_unit_test(each_lie_of_an_adapter_has_its_sentence),
         cmocka_unit_test(each_lie_of_an_adapter_used_alone_has_its_sentence),
+        cmocka_unit_test(a_replaced_weight_that_is_not_finite_is_refused_by_name),
         cmocka_unit_test(each_lie_of_the_config_of_an_adapter_used_alone_has_its_sentence),
         cmocka_unit_test(every_feature_that_changes_the_result_is_refused_by_name),
         cmocka_unit_test(a_weight_that_is_not_finite_is_refused_by_name),
