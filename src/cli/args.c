@@ -237,8 +237,8 @@ static const struct argp_option long_options[] = {
 };
 static const struct argp_option who_options[] = {
     {NULL, 0, NULL, 0, "Who answers: the base alone, or", 2},
-    {"adapter", KEY_ADAPTER, "PATH", 0, "One expert: a PEFT directory or a GGUF adapter",
-     2},
+    {"adapter", KEY_ADAPTER, "PATH", 0,
+     "One adapter, used alone: a PEFT directory or a GGUF file", 2},
     {"library", KEY_LIBRARY, "LIB", 0, "Experts of this library: with --router or --expert",
      2},
     {"router", KEY_ROUTER, "R", 0, "Who chooses among them:", 2},

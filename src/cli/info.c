@@ -100,27 +100,69 @@ static qv_status model_info(json_t **out, const char *path, qv_err *err)
     return QV_OK;
 }
 
-static qv_status adapter_info(json_t **out, const char *path, qv_err *err)
+/* Add a number to a list that has none twice. */
+static void add_once(json_t *list, json_t *number)
 {
-    struct qv_expert *e;
-    qv_status result = qv__peft_read(&e, path, NULL, err);
-    if (result)
-        return result;
-    char hash[65];
-    qv__expert_hash(hash, e);
-    json_t *sites = json_array();
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_equal(json_array_get(list, i), number)) {
+            json_decref(number);
+            return;
+        }
+    json_array_append_new(list, number);
+}
+
+static void add_sites(json_t *rows, json_t *ranks, json_t *scales,
+                      const struct qv_expert *e)
+{
     for (size_t i = 0; i < e->n_sites; i++) {
         const struct qv_expert_site *s = &e->site[i];
-        json_array_append_new(sites, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
-                                               "rank", count(s->R), "scale",
-                                               (double)s->scale, "inputs", count(s->D_in),
-                                               "outputs", count(s->D_out)));
+        add_once(ranks, count(s->R));
+        add_once(scales, json_real((double)s->scale));
+        json_array_append_new(rows, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
+                                              "rank", count(s->R), "scale",
+                                              (double)s->scale, "inputs", count(s->D_in),
+                                              "outputs", count(s->D_out)));
     }
-    *out = json_pack("{s:s, s:s?, s:o, s:o, s:s, s:o}", "kind", "adapter", "base", e->base,
-                     "n_sites", count(e->n_sites), "n_weights", count(e->n_w), "hash", hash,
-                     "sites", sites);
-    qv__expert_free(e);
-    return QV_OK;
+}
+
+static json_t *extra_rows(const struct qv_adapter *a)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < a->n_extra; i++) {
+        const struct qv_extra *e = &a->extra[i];
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:o, s:o}", "module", e->path,
+                                              "holds", qv__extra_name(e->kind), "rows",
+                                              count(e->rows), "columns", count(e->cols)));
+    }
+    return rows;
+}
+
+static qv_status adapter_info(json_t **out, const char *path, qv_err *err)
+{
+    struct qv_adapter *a;
+    qv_status result = qv__peft_read_adapter(&a, path, NULL, err);
+    if (result)
+        return result;
+    const bool is_expert = a->tables->n_sites == 0 && a->n_extra == 0 && a->n_saved == 0;
+    char hash[65];
+    qv__expert_hash(hash, a->expert);
+    json_t *sites = json_array(), *ranks = json_array(), *scales = json_array();
+    json_t *features = json_array();
+    for (size_t i = 0; i < a->n_features; i++)
+        json_array_append_new(features, json_string(a->feature[i]));
+    add_sites(sites, ranks, scales, a->expert);
+    add_sites(sites, ranks, scales, a->tables);
+    *out =
+        json_pack("{s:s, s:s?, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:b, s:s?, s:o}", "kind",
+                  "adapter", "base", a->expert->base, "ranks", ranks, "scales", scales,
+                  "features", features, "dtype", a->dtype, "bytes", count(a->bytes),
+                  "n_sites", count(a->expert->n_sites + a->tables->n_sites), "n_weights",
+                  count(a->expert->n_w + a->tables->n_w), "is_expert", is_expert, "hash",
+                  is_expert ? hash : NULL, "sites", sites);
+    if (a->n_extra)
+        json_object_set_new(*out, "extras", extra_rows(a));
+    qv__adapter_free(a);
+    return result;
 }
 
 static qv_status library_info(json_t **out, const char *path, qv_err *err)

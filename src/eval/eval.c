@@ -303,7 +303,7 @@ qv_status qv_eval(qv_eval_result **out, const qv_model *model, const qv_reuse *r
     if (!r)
         return qv_fail(err, QV_ENOMEM, "no memory for results");
     struct qv_suite suite = {0};
-    const struct run common = {.m = model, .reuse = reuse, .o = &o};
+    const struct run common = {.m = qv__reuse_model(reuse, model), .reuse = reuse, .o = &o};
     qv_status result = qv__suite_open(&suite, paths, n, o.metric, err);
     if (!result)
         result = run_suite(r, &suite, &common, err);

@@ -171,7 +171,7 @@ qv_status qv__score(float *logprob, const qv_model *m, const qv_reuse *reuse,
     const struct qv_score_opts o = opts ? *opts : (struct qv_score_opts){0};
     size_t window = o.window ? o.window : m->c.n_ctx;
     struct scorer s = {
-        .m = m,
+        .m = qv__reuse_model(reuse, m),
         .ids = ids,
         .n = n,
         .logprob = logprob,

@@ -224,6 +224,13 @@ static qv_status read_header(struct qv_st *st, json_t *header, const char *body,
     return check_tiling(st, body, body_size, err);
 }
 
+/* What torch.save writes, today and before version 1.6. */
+static bool is_pickle(const void *bytes, size_t size)
+{
+    return size >= 4 &&
+           (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\x80\2\x8a\n", 4) == 0);
+}
+
 qv_status qv__st_parse(struct qv_st *st, const void *bytes, size_t size, qv_err *err)
 {
     *st = (struct qv_st){0};
@@ -232,6 +239,8 @@ qv_status qv__st_parse(struct qv_st *st, const void *bytes, size_t size, qv_err 
         return qv_fail(err, QV_EFORMAT, "%zu bytes, too short for a safetensors file",
                        size);
     memcpy(&n, bytes, sizeof n);
+    if (n > MAX_HEADER && is_pickle(bytes, size))
+        return qv_fail(err, QV_EFORMAT, "a Python pickle, not a safetensors file");
     if (n > MAX_HEADER)
         return qv_fail(err, QV_EFORMAT, "header of %llu bytes, more than the limit of %zu",
                        (unsigned long long)n, MAX_HEADER);

@@ -113,7 +113,8 @@ qv_status qv__version_expert(struct qv_expert **out, const struct qv_version *v,
     qv_status result = qv__st_parse(&st, v->weights.bytes, v->weights.size, err);
     if (result)
         return qv_wrap(err, result, "expert '%s': adapter_model.safetensors: ", name);
-    result = qv__peft_parse(out, name, v->config.bytes, v->config.size, &st, sites, err);
+    const struct qv_peft_files files = {v->config.bytes, v->config.size, &st};
+    result = qv__peft_parse(out, name, files, sites, err);
     qv__st_close(&st);
     return result ? qv_wrap(err, result, "expert '%s': ", name) : QV_OK;
 }

@@ -164,6 +164,14 @@ void qv__bank_free(struct qv_bank *b)
     free(b);
 }
 
+float *qv__bank_gain(struct qv_bank *b, size_t site)
+{
+    qv_check(b->K == 1 && site < b->n_sites && b->site[site].K == 1);
+    struct qv_bank_site *s = &b->site[site];
+    s->gain = qv_new_n(&b->arena, float, 2 * s->D_out);
+    return s->gain;
+}
+
 static size_t lay_out_prototypes(struct qv_bank *b, void *base)
 {
     qv_carve c = {.base = base};

@@ -24,6 +24,8 @@ struct qv_bank_site {
     float *Bt;     // [first[K], D_out] B transposed
     float *proto;  // [K, D_in] Arrow's prototypes; NULL until asked for
     float *sigma;  // [K, 2] their two largest singular values, scale left out
+    float *gain;   // [2, D_out] or NULL: of a bank of one expert, what its update ends
+                   // with, y = gain[0] y + gain[1]
 };
 
 struct qv_bank {
@@ -46,6 +48,9 @@ qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
                        struct qv_expert *const *experts, size_t K,
                        qv_err *err) QV_MUST_CHECK;
 void qv__bank_free(struct qv_bank *b);
+
+/* Room for the gain of the only expert at a site, [2, D_out], for the caller to fill. */
+float *qv__bank_gain(struct qv_bank *b, size_t site);
 
 /* Take the prototypes of the bank's expert k from an artifact. Fails with
  * QV_EFORMAT if they do not fit the expert or are not finite, QV_ENOMEM. */

@@ -10,6 +10,8 @@
 /* What a key that is set asks of us. */
 enum need {
     HONOURED,
+    FEATURE, // honoured, and worth telling of: it changes what A and B compute
+    ALONE,   // a feature of an adapter used alone; an expert cannot have it
     IGNORED, // training, bookkeeping, merging: no difference when applied
     REFUSED, // changes what the adapter computes in a way we do not know
 };
@@ -19,13 +21,13 @@ static const struct key {
     enum need need;
 } keys[] = {
     {"alora_invocation_tokens", REFUSED},
-    {"alpha_pattern", HONOURED},
+    {"alpha_pattern", FEATURE},
     {"arrow_config", REFUSED},
     {"auto_mapping", IGNORED},
     {"base_model_name_or_path", HONOURED},
-    {"bias", HONOURED},
+    {"bias", FEATURE},
     {"corda_config", IGNORED},
-    {"ensure_weight_tying", IGNORED},
+    {"ensure_weight_tying", HONOURED},
     {"eva_config", IGNORED},
     {"exclude_modules", HONOURED},
     {"fan_in_fan_out", IGNORED},
@@ -37,28 +39,28 @@ static const struct key {
     {"layers_to_transform", HONOURED},
     {"loftq_config", IGNORED},
     {"lora_alpha", HONOURED},
-    {"lora_bias", REFUSED},
+    {"lora_bias", ALONE},
     {"lora_dropout", HONOURED},
     {"lora_ga_config", IGNORED},
     {"megatron_config", REFUSED},
     {"megatron_core", IGNORED},
-    {"modules_to_save", REFUSED},
+    {"modules_to_save", ALONE},
     {"monteclora_config", REFUSED},
     {"peft_type", HONOURED},
     {"peft_version", IGNORED},
     {"qalora_group_size", IGNORED},
     {"r", HONOURED},
-    {"rank_pattern", HONOURED},
+    {"rank_pattern", FEATURE},
     {"revision", IGNORED},
     {"runtime_config", IGNORED},
     {"target_modules", HONOURED},
     {"target_parameters", REFUSED},
     {"task_type", IGNORED},
-    {"trainable_token_indices", REFUSED},
+    {"trainable_token_indices", ALONE},
     {"use_bdlora", REFUSED},
-    {"use_dora", REFUSED},
+    {"use_dora", ALONE},
     {"use_qalora", REFUSED},
-    {"use_rslora", HONOURED},
+    {"use_rslora", FEATURE},
     {"velora_config", IGNORED},
 };
 
@@ -70,32 +72,69 @@ static bool is_unset(const json_t *v)
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
-static qv_status check_keys(json_t *root, qv_err *err)
+static bool is_none(const json_t *v)
+{
+    return json_is_string(v) && strcmp(json_string_value(v), "none") == 0;
+}
+
+static qv_status check_keys(struct qv_peft_config *c, json_t *root, bool alone, qv_err *err)
 {
     const char *name;
     json_t *v;
+    c->feature = qv_new_n(&c->arena, const char *, QV_COUNT(keys));
     json_object_foreach(root, name, v)
     {
         const struct key *key = NULL;
         for (size_t i = 0; i < QV_COUNT(keys) && !key; i++)
             if (strcmp(keys[i].name, name) == 0)
                 key = &keys[i];
-        if (!key && !is_unset(v))
+        if (is_unset(v))
+            continue;
+        if (!key)
             return qv_fail(err, QV_EUNSUPPORTED, "unknown key '%.100s' is set", name);
-        if (key && key->need == REFUSED && !is_unset(v))
+        if (key->need == REFUSED)
             return qv_fail(err, QV_EUNSUPPORTED, "'%s' is set, which is not supported",
                            name);
+        if (key->need == ALONE && !alone)
+            return qv_fail(err, QV_EUNSUPPORTED,
+                           "'%s' is set, which only an adapter used alone may have", name);
+        if (key->need == ALONE || (key->need == FEATURE && !is_none(v)))
+            c->feature[c->n_features++] = key->name;
     }
     return QV_OK;
+}
+
+/* How A and B were filled before training. Some ways take what they put there out of
+ * the base, and the adapter is one of that changed base alone. */
+static qv_status check_init(const json_t *root, qv_err *err)
+{
+    static const char *const changing[] = {"pissa", "corda", "olora", "loftq", "lora_ga"};
+    static const char *const harmless[] = {"gaussian", "eva", "orthogonal", "mica"};
+    const json_t *v = json_object_get(root, "init_lora_weights");
+    const char *init = json_string_value(v);
+    if (v && !init && !json_is_boolean(v) && !json_is_null(v))
+        return qv_fail(err, QV_EFORMAT,
+                       "'init_lora_weights' is neither a name nor a switch");
+    for (size_t i = 0; init && i < QV_COUNT(changing); i++)
+        if (strncasecmp(init, changing[i], strlen(changing[i])) == 0)
+            return qv_fail(
+                err, QV_EUNSUPPORTED,
+                "'init_lora_weights' is '%.40s': the adapter needs the base model "
+                "that it changed",
+                init);
+    for (size_t i = 0; init && i < QV_COUNT(harmless); i++)
+        if (strcasecmp(init, harmless[i]) == 0)
+            return QV_OK;
+    return init ? qv_fail(err, QV_EUNSUPPORTED,
+                          "'init_lora_weights' is '%.40s', which is not known", init)
+                : QV_OK;
 }
 
 /* The kind of adapter, and whether its base is the plain model. */
 static qv_status check_kind(const json_t *root, qv_err *err)
 {
-    const char *type = NULL, *bias = NULL;
+    const char *type = NULL;
     qv_status result = qv__json_str(root, "peft_type", &type, err);
-    if (!result)
-        result = qv__json_str(root, "bias", &bias, err);
     if (result)
         return result;
     if (!type && json_object_get(root, "lora_parameters"))
@@ -105,20 +144,72 @@ static qv_status check_kind(const json_t *root, qv_err *err)
     if (strcmp(type, "LORA") != 0)
         return qv_fail(err, QV_EUNSUPPORTED, "peft_type '%.40s' is not supported, LORA is",
                        type);
-    if (bias && strcmp(bias, "none") != 0)
-        return qv_fail(err, QV_EUNSUPPORTED, "'bias' is '%.40s', which is not supported",
-                       bias);
+    return check_init(root, err);
+}
 
-    // These start from a changed base model, and are adapters of that one alone.
-    static const char *const changing[] = {"pissa", "corda", "olora", "loftq", "lora_ga"};
-    const char *init = json_string_value(json_object_get(root, "init_lora_weights"));
-    for (size_t i = 0; init && i < QV_COUNT(changing); i++)
-        if (strncasecmp(init, changing[i], strlen(changing[i])) == 0)
-            return qv_fail(
-                err, QV_EUNSUPPORTED,
-                "'init_lora_weights' is '%.40s': the adapter needs the base model "
-                "that it changed",
-                init);
+/* What only an adapter used alone may have. */
+static qv_status read_switches(struct qv_peft_config *c, const json_t *root, qv_err *err)
+{
+    static const char *const biases[] = {
+        [QV_BIAS_NONE] = "none", [QV_BIAS_LORA_ONLY] = "lora_only", [QV_BIAS_ALL] = "all"};
+    const char *bias = biases[QV_BIAS_NONE];
+    qv_status result = qv__json_bool(root, "use_dora", &c->is_dora, err);
+    if (!result)
+        result = qv__json_bool(root, "lora_bias", &c->has_lora_bias, err);
+    if (!result)
+        result = qv__json_bool(root, "ensure_weight_tying", &c->ties, err);
+    if (!result)
+        result = qv__json_str(root, "bias", &bias, err);
+    if (result)
+        return result;
+    if (c->is_dora && c->has_lora_bias)
+        return qv_fail(err, QV_EFORMAT, "'lora_bias' with 'use_dora'");
+    for (size_t i = 0; i < QV_COUNT(biases); i++)
+        if (strcmp(bias, biases[i]) == 0) {
+            c->bias = i;
+            return QV_OK;
+        }
+    return qv_fail(err, QV_EFORMAT, "'bias' is '%.40s', not none, lora_only or all", bias);
+}
+
+/* One table's rows that were trained again; no name is the model's embedding. */
+static qv_status read_rows(struct qv_peft_config *c, const char *name, const json_t *list,
+                           qv_err *err)
+{
+    struct qv_peft_rows *rows = &c->rows[c->n_rows++];
+    rows->table = name ? qv__arena_str(&c->arena, name) : NULL;
+    rows->row = qv_new_n(&c->arena, size_t, json_array_size(list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *v = json_array_get(list, i);
+        if (!json_is_integer(v) || json_integer_value(v) < 0)
+            return qv_fail(err, QV_EFORMAT,
+                           "'trainable_token_indices': entry %zu is not a token", i);
+        rows->row[rows->n++] = (size_t)json_integer_value(v);
+    }
+    return QV_OK;
+}
+
+static qv_status read_tokens(struct qv_peft_config *c, json_t *root, qv_err *err)
+{
+    json_t *all = json_object_get(root, "trainable_token_indices"), *list;
+    const char *name;
+    if (!all || is_unset(all))
+        return QV_OK;
+    c->rows = qv_new_n(&c->arena, struct qv_peft_rows, qv__max(json_object_size(all), 1));
+    if (json_is_array(all))
+        return read_rows(c, NULL, all, err);
+    if (!json_is_object(all))
+        return qv_fail(err, QV_EFORMAT,
+                       "'trainable_token_indices' is neither a list nor an object");
+    json_object_foreach(all, name, list)
+    {
+        if (!json_is_array(list))
+            return qv_fail(err, QV_EFORMAT,
+                           "'trainable_token_indices': '%.100s' is not a list", name);
+        qv_status result = read_rows(c, name, list, err);
+        if (result)
+            return result;
+    }
     return QV_OK;
 }
 
@@ -149,6 +240,18 @@ static qv_status read_modules(struct qv_peft_modules *m, struct qv_peft_config *
         m->name[m->n++] = qv__arena_str(&c->arena, name);
     }
     return QV_OK;
+}
+
+static qv_status read_saved(struct qv_peft_config *c, const json_t *root, qv_err *err)
+{
+    const json_t *v = json_object_get(root, "modules_to_save");
+    if (v && !json_is_null(v) && !json_is_array(v))
+        return qv_fail(err, QV_EFORMAT, "'modules_to_save' is not a list of names");
+    qv_status result = read_modules(&c->saved, c, root, "modules_to_save", err);
+    if (!result && c->saved.n && c->ties)
+        result = qv_fail(err, QV_EUNSUPPORTED,
+                         "'ensure_weight_tying' with 'modules_to_save' is not supported");
+    return result;
 }
 
 static qv_status read_patterns(struct qv_peft_pattern **out, size_t *n,
@@ -262,13 +365,20 @@ static qv_status read_numbers(struct qv_peft_config *c, const json_t *root, qv_e
     return QV_OK;
 }
 
-static qv_status read_config(struct qv_peft_config *c, json_t *root, qv_err *err)
+static qv_status read_config(struct qv_peft_config *c, json_t *root, bool alone,
+                             qv_err *err)
 {
     if (!json_is_object(root))
         return qv_fail(err, QV_EFORMAT, "not an object");
     qv_status result = check_kind(root, err);
     if (!result)
-        result = check_keys(root, err);
+        result = check_keys(c, root, alone, err);
+    if (!result)
+        result = read_switches(c, root, err);
+    if (!result)
+        result = read_tokens(c, root, err);
+    if (!result)
+        result = read_saved(c, root, err);
     if (!result)
         result = read_numbers(c, root, err);
     if (!result)
@@ -287,14 +397,14 @@ static qv_status read_config(struct qv_peft_config *c, json_t *root, qv_err *err
 }
 
 qv_status qv__peft_config_parse(struct qv_peft_config *config, const char *text,
-                                size_t size, qv_err *err)
+                                size_t size, bool alone, qv_err *err)
 {
     *config = (struct qv_peft_config){0};
     json_t *root;
     qv_status result = qv__json_parse(&root, text, size, err);
     if (result)
         return result;
-    result = read_config(config, root, err);
+    result = read_config(config, root, alone, err);
     json_decref(root);
     if (result)
         qv__peft_config_end(config);
@@ -329,6 +439,45 @@ static bool is_listed(bool *exactly, const struct qv_peft_modules *m, const char
     return *exactly || ends;
 }
 
+/* Whether path[0..size) ends in `name`. PEFT asks no more of modules_to_save and
+ * trainable_token_indices: "head" is lm_head, too. */
+static bool ends_in(const char *path, size_t size, const char *name)
+{
+    size_t n = strlen(name);
+    return n <= size && memcmp(path + size - n, name, n) == 0;
+}
+
+bool qv__peft_saves(const char *const *name, size_t n, const char *path)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t at = 1; path[at - 1]; at++) // the module, or one that it is part of
+            if ((path[at] == '.' || path[at] == '\0') && ends_in(path, at, name[i]))
+                return true;
+    return false;
+}
+
+/* Whether a saved module is `path` or holds it, in which case it has no LoRA. */
+static bool is_saved(const struct qv_peft_config *c, const char *path)
+{
+    for (size_t i = 0; i < c->saved.n; i++) {
+        const char *name = c->saved.name[i];
+        size_t n = strlen(name);
+        for (const char *at = path; n && (at = strstr(at, name)); at++)
+            if ((at == path || at[-1] == '.') && (at[n] == '\0' || at[n] == '.'))
+                return true;
+    }
+    return false;
+}
+
+const struct qv_peft_rows *qv__peft_config_rows(const struct qv_peft_config *c,
+                                                const char *path)
+{
+    for (size_t i = 0; i < c->n_rows; i++)
+        if (!c->rows[i].table || ends_in(path, strlen(path), c->rows[i].table))
+            return &c->rows[i];
+    return NULL;
+}
+
 static qv_status is_in_layers(bool *yes, const struct qv_peft_config *c, const char *path,
                               qv_err *err)
 {
@@ -361,6 +510,8 @@ static qv_status check_module(const struct qv_peft_config *c, const char *path, 
         return qv_wrap(err, result, "'exclude_modules': ");
     if (yes)
         return qv_fail(err, QV_EFORMAT, "the config's 'exclude_modules' leaves it out");
+    if (is_saved(c, path))
+        return qv_fail(err, QV_EFORMAT, "the config's 'modules_to_save' leaves it out");
     if (!c->targets.is_given)
         return QV_OK;
 

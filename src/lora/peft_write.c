@@ -90,7 +90,7 @@ static qv_status check_config(const json_t *config, const struct qv_expert *e, q
     char *text = json_dumps(config, JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
     if (!text)
         return qv_fail(err, QV_EFORMAT, "its base's name is not UTF-8");
-    qv_status result = qv__peft_config_parse(&parsed, text, strlen(text), err);
+    qv_status result = qv__peft_config_parse(&parsed, text, strlen(text), false, err);
     free(text);
     if (result)
         return result;

@@ -2,6 +2,8 @@
  * folded into one expert here, and costs what one expert costs. */
 #include "model/reuse.h"
 #include "library/library.h"
+#include "lora/peft.h"
+#include "model/adapted.h"
 #include "model/gguf_adapter.h"
 #include "model/model.h"
 
@@ -204,6 +206,46 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
     return result ? qv_wrap(err, result, "%s: ", o->library) : QV_OK;
 }
 
+static qv_status open_gguf_adapter(qv_reuse **out, const qv_model *m, const char *path,
+                                   qv_err *err)
+{
+    struct qv_expert *e;
+    qv_status result = qv__adapter_read(&e, path, m, err);
+    if (result)
+        return result;
+    result = qv__reuse_new(out, m, &(struct qv_reuse_from){.experts = &e, .n = 1}, err);
+    qv__expert_free(e);
+    return result;
+}
+
+static qv_status open_adapter(qv_reuse **out, const qv_model *m, const char *dir,
+                              qv_err *err)
+{
+    if (qv__is_gguf_name(dir))
+        return open_gguf_adapter(out, m, dir, err);
+    struct qv_adapter *a;
+    qv_status result = qv__peft_read_adapter(&a, dir, &m->sites, err);
+    if (result)
+        return result;
+    struct qv_reuse_from from = {.experts = &a->expert, .n = 1};
+    result = qv__reuse_new(out, m, &from, err);
+    if (!result && (a->tables->n_sites || a->n_extra || a->n_saved)) {
+        qv_reuse *r = *out;
+        r->adapter = a; // now owns it
+        a = NULL;
+        result = qv__adapted_new(&r->adapted, m, r->adapter, err);
+        if (!result)
+            result = qv__adapted_gains(r->bank, r->adapted, r->adapter, err);
+        if (result) {
+            qv_reuse_close(r);
+            *out = NULL;
+            result = qv_wrap(err, result, "%s/adapter_model.safetensors: ", dir);
+        }
+    }
+    qv__adapter_free(a);
+    return result;
+}
+
 qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_opts *opts,
                         qv_err *err)
 {
@@ -218,13 +260,8 @@ qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_op
         return qv_fail(err, QV_EFORMAT, "a router or an expert needs a library");
     if (o.library)
         return open_library(out, model, &o, err);
-    struct qv_expert *e = NULL;
-    qv_status result = o.adapter ? qv__adapter_read(&e, o.adapter, model, err) : QV_OK;
-    struct qv_reuse_from from = {.experts = &e, .n = e ? 1 : 0};
-    if (!result)
-        result = qv__reuse_new(out, model, &from, err);
-    qv__expert_free(e);
-    return result;
+    return o.adapter ? open_adapter(out, model, o.adapter, err)
+                     : qv__reuse_new(out, model, &(struct qv_reuse_from){0}, err);
 }
 
 void qv_reuse_close(qv_reuse *r)
@@ -234,6 +271,8 @@ void qv_reuse_close(qv_reuse *r)
     if (r->router)
         r->router->ops->close(r->router);
     qv__bank_free(r->bank);
+    qv__adapted_free(r->adapted);
+    qv__adapter_free(r->adapter);
     for (size_t i = 0; r->of && i < r->n; i++)
         qv__bank_free(r->of[i]);
     qv__arena_free(&r->arena);
@@ -257,6 +296,12 @@ static const struct qv_bank *own_bank(const qv_reuse *r, const char *task)
             if (strcmp(r->tasks[i][j], task) == 0)
                 return r->of[i];
     return NULL;
+}
+
+const qv_model *qv__reuse_model(const qv_reuse *r, const qv_model *model)
+{
+    qv_check(!r || r->model == model);
+    return r && r->adapted ? &r->adapted->m : model;
 }
 
 qv_status qv__reuse_update(struct qv_update *u, const qv_reuse *r, const char *task,

@@ -16,9 +16,11 @@ struct qv_reuse {
     enum qv_compose compose;
     const char **name; // [n] the experts
     size_t n;
-    struct qv_bank **of;       // [n] for the oracle: each expert's own bank
-    const char *const **tasks; // [n] for the oracle: what each was trained on
-    size_t *n_tasks;           // [n]
+    struct qv_bank **of;        // [n] for the oracle: each expert's own bank
+    const char *const **tasks;  // [n] for the oracle: what each was trained on
+    size_t *n_tasks;            // [n]
+    struct qv_adapter *adapter; // that holds more than an expert may; or NULL
+    struct qv_adapted *adapted; // the model as it leaves it; or NULL
     qv_arena arena;
 };
 
@@ -38,6 +40,10 @@ struct qv_reuse_from {
 };
 qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
                         const struct qv_reuse_from *from, qv_err *err) QV_MUST_CHECK;
+
+/* What passes run: the model, or if r is of an adapter that changes it, what it made of
+ * the model. r may be NULL. */
+const qv_model *qv__reuse_model(const qv_reuse *r, const qv_model *model);
 
 /* Room for passes of T_max tokens of a text of `task` (for the oracle; else
  * ignored). *u is NULL-like (adds nothing) when r is NULL or the base alone.

@@ -32,7 +32,7 @@ qv_status qv_session_new(qv_session **out, const qv_model *model, const qv_reuse
     qv_session *s = calloc(1, sizeof *s);
     if (!s)
         return qv_fail(err, QV_ENOMEM, "no memory for a session");
-    s->m = model;
+    s->m = qv__reuse_model(reuse, model);
     size_t T = qv__min(PASS, n_ctx);
     qv_status result = qv__cache_init(&s->cache, model, n_ctx, err);
     if (!result)

@@ -2,6 +2,7 @@
 #include "route/update.h"
 
 #include "base/carve.h"
+#include "op/dora.h"
 #include "op/gemm.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ void qv__update_end(struct qv_update *u)
     *u = (struct qv_update){0};
 }
 
-/* y += s (x A') B': two products, as narrow as the expert's rank. */
+/* y += s (x A') B': two products, as narrow as the expert's rank; and DoRA's gain. */
 static void apply_dense(const struct qv_update *u, const struct qv_bank_site *s, float *y,
                         const float *x, size_t T)
 {
@@ -55,6 +56,8 @@ static void apply_dense(const struct qv_update *u, const struct qv_bank_site *s,
     qv__sgemm(false, true, T, R, s->D_in, 1, x, s->D_in, s->A, s->D_in, 0, u->z, R);
     qv__sgemm(false, false, T, s->D_out, R, s->scale[0], u->z, R, s->Bt, s->D_out, 1, y,
               s->D_out);
+    if (s->gain)
+        qv__rescale(y, s->gain, s->gain + s->D_out, T, s->D_out);
 }
 
 void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x, size_t T)

@@ -388,7 +388,7 @@ static void an_adapter_that_cannot_be_read_is_not_added(void **state)
                      QV_EUNSUPPORTED);
     assert_string_equal(err.msg,
                         "tests/golden/peft/dora/adapter_config.json: 'use_dora' is "
-                        "set, which is not supported");
+                        "set, which only an adapter used alone may have");
     assert_false(qv__is_dir(at("lib/dora")));
     const qv_expert_opts latin = {.meta = {.base_hash = "\xe9"}};
     struct qv_expert *e = make_expert("law", 1);

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "lora/peft.h"
 #include "lora/peft_config.h"
+#include "support/tensors.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -23,51 +24,13 @@
 
 static char dir[64]; // of this process alone, made and removed by main
 
-/* A safetensors file in memory, of tensors "name:2x3[:DTYPE] ..." whose bytes
- * are all `fill`. The caller ends *st, then frees the bytes. */
-static char *make_tensors(struct qv_st *st, const char *list, int fill)
-{
-    char header[4096] = "{", *copy = strdup(list), *save = NULL;
-    size_t used = 1, at = 0;
-    for (char *t = strtok_r(copy, " ", &save); t; t = strtok_r(NULL, " ", &save)) {
-        char *shape = strchr(t, ':'), *dtype;
-        *shape++ = '\0';
-        if ((dtype = strchr(shape, ':')))
-            *dtype++ = '\0';
-        size_t n = dtype && strcmp(dtype, "F64") == 0 ? 8 : dtype ? 2 : 4;
-        char dims[64] = "", *dim_save = NULL;
-        for (char *d = strtok_r(shape, "x", &dim_save); d;
-             d = strtok_r(NULL, "x", &dim_save)) {
-            n *= (size_t)strtoul(d, NULL, 10);
-            snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%s%s",
-                     dims[0] ? "," : "", d);
-        }
-        used += (size_t)snprintf(
-            header + used, sizeof header - used,
-            "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":"
-            "[%zu,%zu]}",
-            used > 1 ? "," : "", t, dtype ? dtype : "F32", dims, at, at + n);
-        at += n;
-    }
-    used += (size_t)snprintf(header + used, sizeof header - used, "}");
-    uint64_t n = used;
-    char *bytes = malloc(8 + used + at);
-    assert_true(bytes && used < sizeof header);
-    memcpy(bytes, &n, 8);
-    memcpy(bytes + 8, header, used);
-    memset(bytes + 8 + used, fill, at);
-    free(copy);
-    qv_err err;
-    assert_int_equal(qv__st_parse(st, bytes, 8 + used + at, &err), QV_OK);
-    return bytes;
-}
-
 static qv_status parse(struct qv_expert **e, const char *config, const char *tensors,
                        int fill, const struct qv_sites *sites, qv_err *err)
 {
     struct qv_st st;
     char *bytes = make_tensors(&st, tensors, fill);
-    qv_status result = qv__peft_parse(e, "law", config, strlen(config), &st, sites, err);
+    const struct qv_peft_files files = {config, strlen(config), &st};
+    qv_status result = qv__peft_parse(e, "law", files, sites, err);
     qv__st_close(&st);
     free(bytes);
     return result;
@@ -107,8 +70,8 @@ static const struct {
      "peft_type 'IA3' is not supported, LORA is"},
     {"{\"num_layers\":2,\"lora_parameters\":{\"rank\":8}}", QV_EUNSUPPORTED,
      "an adapter of MLX, not of PEFT"},
-    {CONFIG(",\"bias\":\"all\""), QV_EUNSUPPORTED,
-     "'bias' is 'all', which is not supported"},
+    {CONFIG(",\"bias\":\"some\""), QV_EFORMAT,
+     "'bias' is 'some', not none, lora_only or all"},
     {CONFIG(",\"bias\":true"), QV_EFORMAT, "'bias' is not a string"},
     {CONFIG(",\"init_lora_weights\":\"pissa_niter_16\""), QV_EUNSUPPORTED,
      "'init_lora_weights' is 'pissa_niter_16': the adapter needs the base model that it "
@@ -116,9 +79,17 @@ static const struct {
     {CONFIG(",\"init_lora_weights\":\"loftq\""), QV_EUNSUPPORTED,
      "'init_lora_weights' is 'loftq': the adapter needs the base model that it changed"},
     {CONFIG(",\"use_dora\":true"), QV_EUNSUPPORTED,
-     "'use_dora' is set, which is not supported"},
+     "'use_dora' is set, which only an adapter used alone may have"},
     {CONFIG(",\"modules_to_save\":[\"lm_head\"]"), QV_EUNSUPPORTED,
-     "'modules_to_save' is set, which is not supported"},
+     "'modules_to_save' is set, which only an adapter used alone may have"},
+    {CONFIG(",\"lora_bias\":true"), QV_EUNSUPPORTED,
+     "'lora_bias' is set, which only an adapter used alone may have"},
+    {CONFIG(",\"trainable_token_indices\":[3]"), QV_EUNSUPPORTED,
+     "'trainable_token_indices' is set, which only an adapter used alone may have"},
+    {CONFIG(",\"init_lora_weights\":\"brand_new\""), QV_EUNSUPPORTED,
+     "'init_lora_weights' is 'brand_new', which is not known"},
+    {CONFIG(",\"init_lora_weights\":7"), QV_EFORMAT,
+     "'init_lora_weights' is neither a name nor a switch"},
     {CONFIG(",\"brand_new\":3"), QV_EUNSUPPORTED, "unknown key 'brand_new' is set"},
     {CONFIG(",\"r\":2"), QV_EFORMAT,
      "not JSON: line 1, column 56: duplicate object key near '\"r\"'"},
@@ -167,7 +138,7 @@ static void each_lie_of_a_config_has_its_sentence(void **state)
         struct qv_peft_config c;
         qv_err err = {0};
         size_t n = strlen(config_lie[i].config);
-        assert_int_equal(qv__peft_config_parse(&c, config_lie[i].config, n, &err),
+        assert_int_equal(qv__peft_config_parse(&c, config_lie[i].config, n, false, &err),
                          config_lie[i].code);
         assert_string_equal(err.msg, config_lie[i].says);
     }
@@ -220,24 +191,29 @@ static const struct {
     {CONFIG(""), "m.lora_A.default.bias:2", QV_EUNSUPPORTED,
      "tensor 'm.lora_A.default.bias': a name that PEFT does not give"},
     {CONFIG(""), "m.lora_A.bias:2", QV_EUNSUPPORTED,
-     "tensor 'm.lora_A.bias': a bias beside A is not supported"},
+     "tensor 'm.lora_A.bias': a name that PEFT does not give"},
     {CONFIG(""), "m.lora_B.bias:2", QV_EUNSUPPORTED,
-     "tensor 'm.lora_B.bias': a bias beside B is not supported"},
+     "tensor 'm.lora_B.bias': a bias beside B, which only an adapter used alone may have"},
+    {CONFIG(""), "m.trainable_tokens_original:2", QV_EUNSUPPORTED,
+     "tensor 'm.trainable_tokens_original': a name that PEFT does not give"},
     {CONFIG(""), "m.lora_B.x.y.weight:2", QV_EUNSUPPORTED,
      "tensor 'm.lora_B.x.y.weight': a name that PEFT does not give"},
     {CONFIG(""), "experts.base_layer.lora_A.weight:2x3", QV_EUNSUPPORTED,
      "tensor 'experts.base_layer.lora_A.weight': adapted parameters of a module are not "
      "supported"},
     {CONFIG(""), "emb.lora_embedding_A:2x3", QV_EUNSUPPORTED,
-     "tensor 'emb.lora_embedding_A': adapted embeddings are not supported"},
+     "tensor 'emb.lora_embedding_A': an adapted embedding, which only an adapter used "
+     "alone may have"},
     {CONFIG(""), "m.lora_magnitude_vector:2", QV_EUNSUPPORTED,
-     "tensor 'm.lora_magnitude_vector': DoRA is not supported"},
+     "tensor 'm.lora_magnitude_vector': a magnitude of DoRA, which only an adapter used "
+     "alone may have"},
     {CONFIG(""), "m.lora_diag:2", QV_EUNSUPPORTED,
      "tensor 'm.lora_diag': KaSA is not supported"},
     {CONFIG(""), "m.lora_monteclora_sampler.x:2", QV_EUNSUPPORTED,
      "tensor 'm.lora_monteclora_sampler.x': MonteCLoRA's sampler is not supported"},
     {CONFIG(""), "m.token_adapter.trainable_tokens_delta:2x3", QV_EUNSUPPORTED,
-     "tensor 'm.token_adapter.trainable_tokens_delta': retrained tokens are not supported"},
+     "tensor 'm.token_adapter.trainable_tokens_delta': retrained tokens, which only an "
+     "adapter used alone may have"},
     {CONFIG(""), "lora_unet_x.lora_down.weight:2x3", QV_EUNSUPPORTED,
      "tensor 'lora_unet_x.lora_down.weight': Kohya's names are not supported, PEFT's are"},
     {CONFIG(""), "lora_unet_x.lora_up.weight:2x3", QV_EUNSUPPORTED,
@@ -251,10 +227,12 @@ static const struct {
     {CONFIG(""), "m.lora_b:2x4", QV_EUNSUPPORTED,
      "tensor 'm.lora_b': MLX's transposed matrices are not supported"},
     {CONFIG(""), "lm_head.weight:2x3", QV_EUNSUPPORTED,
-     "tensor 'lm_head.weight': a module trained whole is not supported"},
+     "tensor 'lm_head.weight': a weight in place of the model's, which only an adapter "
+     "used alone may have"},
     {CONFIG(""), "m.base_layer.bias:2", QV_EUNSUPPORTED,
-     "tensor 'm.base_layer.bias': a trained bias is not supported"},
-    {CONFIG(""), "x:1", QV_EFORMAT, "tensor 'x': not a LoRA's A or B"},
+     "tensor 'm.base_layer.bias': a bias in place of the model's, which only an adapter "
+     "used alone may have"},
+    {CONFIG(""), "x:1", QV_EFORMAT, "tensor 'x': nothing that an adapter holds"},
 };
 
 static void each_lie_of_an_adapter_has_its_sentence(void **state)
@@ -282,14 +260,10 @@ static void every_feature_that_changes_the_result_is_refused_by_name(void **stat
         {"arrow_config", "{\"top_k\":2}"},
         {"kasa_config", "{\"beta\":1}"},
         {"layer_replication", "[[0,2]]"},
-        {"lora_bias", "true"},
         {"megatron_config", "{\"x\":1}"},
-        {"modules_to_save", "[\"x\"]"},
         {"monteclora_config", "{\"num_samples\":4}"},
         {"target_parameters", "[\"x\"]"},
-        {"trainable_token_indices", "[3]"},
         {"use_bdlora", "{\"nblocks\":2}"},
-        {"use_dora", "true"},
         {"use_qalora", "true"},
     };
     for (size_t i = 0; i < QV_COUNT(set); i++) {
@@ -299,11 +273,11 @@ static void every_feature_that_changes_the_result_is_refused_by_name(void **stat
         int n =
             snprintf(config, sizeof config, CONFIG(",\"%s\":%s"), set[i].key, set[i].value);
         snprintf(says, sizeof says, "'%s' is set, which is not supported", set[i].key);
-        assert_int_equal(qv__peft_config_parse(&c, config, (size_t)n, &err),
+        assert_int_equal(qv__peft_config_parse(&c, config, (size_t)n, false, &err),
                          QV_EUNSUPPORTED);
         assert_string_equal(err.msg, says);
         n = snprintf(config, sizeof config, CONFIG(",\"%s\":null"), set[i].key);
-        assert_int_equal(qv__peft_config_parse(&c, config, (size_t)n, &err), QV_OK);
+        assert_int_equal(qv__peft_config_parse(&c, config, (size_t)n, false, &err), QV_OK);
         qv__peft_config_end(&c);
     }
 }
@@ -391,6 +365,36 @@ static void dimensions_that_are_not_the_models_are_refused(void **state)
                                  "adapts the same site as 'layers.1.q.lora_B.weight'");
 }
 
+/* The fields of LoraConfig in peft 0.21.2: none is unknown, and the document says of each
+ * what becomes of it. */
+static void every_field_of_pefts_config_is_known_and_documented(void **state)
+{
+    (void)state;
+    json_t *fields, *field;
+    size_t i, size;
+    char *doc;
+    qv_arena a = {0};
+    assert_int_equal(qv__json_read(&fields, "tests/golden/peft_fields.json", 1 << 20, NULL),
+                     0);
+    assert_int_equal(qv__read_file(&doc, &size, &a, "docs/adapters.md", 1 << 20, NULL), 0);
+    json_array_foreach(fields, i, field)
+    {
+        char config[128], told[64];
+        const char *name = json_string_value(field);
+        struct qv_peft_config c;
+        qv_err err = {0};
+        int n = snprintf(config, sizeof config, "{\"%s\":[[7]]}", name);
+        assert_true(qv__peft_config_parse(&c, config, (size_t)n, true, &err));
+        assert_null(strstr(err.msg, "unknown key"));
+        snprintf(told, sizeof told, "`%s`", name);
+        if (!strstr(doc, told))
+            fail_msg("docs/adapters.md does not tell of %s", name);
+    }
+    assert_true(i > 40);
+    json_decref(fields);
+    qv__arena_free(&a);
+}
+
 /* Each answer is what peft 0.21.2's check_target_module_exists and
  * get_pattern_key give for the path (golden/recipes/peft_matching.py). */
 static void configs_choose_modules_ranks_and_alphas_as_peft_does(void **state)
@@ -406,7 +410,8 @@ static void configs_choose_modules_ranks_and_alphas_as_peft_does(void **state)
         const char *path;
         json_t *want;
         struct qv_peft_config config;
-        assert_int_equal(qv__peft_config_parse(&config, text, strlen(text), NULL), QV_OK);
+        assert_int_equal(qv__peft_config_parse(&config, text, strlen(text), true, NULL),
+                         QV_OK);
         json_object_foreach(json_object_get(c, "modules"), path, want)
         {
             size_t R;
@@ -498,7 +503,7 @@ static void patterns_of_peft_give_each_site_its_rank_and_scale(void **state)
     qv__expert_free(e);
 }
 
-static void dora_is_refused(void **state)
+static void dora_is_refused_in_an_expert(void **state)
 {
     (void)state;
     struct qv_expert *e;
@@ -507,7 +512,7 @@ static void dora_is_refused(void **state)
                      QV_EUNSUPPORTED);
     assert_string_equal(err.msg,
                         "tests/golden/peft/dora/adapter_config.json: 'use_dora' is "
-                        "set, which is not supported");
+                        "set, which only an adapter used alone may have");
 }
 
 static void f16_and_bf16_are_widened_exactly(void **state)
@@ -623,9 +628,10 @@ static void adapters_in_the_wild_are_read_or_refused_by_feature(void **state)
     assert_int_equal(
         qv__peft_read(&e, SHARED "peft_pr_monteclora_roberta_mrpc", NULL, &err),
         QV_EUNSUPPORTED);
-    assert_string_equal(err.msg,
-                        SHARED "peft_pr_monteclora_roberta_mrpc/adapter_config.json: "
-                               "'modules_to_save' is set, which is not supported");
+    assert_string_equal(
+        err.msg,
+        SHARED "peft_pr_monteclora_roberta_mrpc/adapter_config.json: "
+               "'modules_to_save' is set, which only an adapter used alone may have");
     assert_int_equal(qv__st_open(&st,
                                  SHARED "peft_pr_monteclora_roberta_mrpc/"
                                         "adapter_model.safetensors",
@@ -651,10 +657,11 @@ int main(void)
         cmocka_unit_test(names_are_read_with_what_tools_leave_in_or_out),
         cmocka_unit_test(with_a_model_sites_stand_in_its_order_under_its_paths),
         cmocka_unit_test(dimensions_that_are_not_the_models_are_refused),
+        cmocka_unit_test(every_field_of_pefts_config_is_known_and_documented),
         cmocka_unit_test(configs_choose_modules_ranks_and_alphas_as_peft_does),
         cmocka_unit_test(adapters_of_peft_are_written_again_bit_for_bit),
         cmocka_unit_test(patterns_of_peft_give_each_site_its_rank_and_scale),
-        cmocka_unit_test(dora_is_refused),
+        cmocka_unit_test(dora_is_refused_in_an_expert),
         cmocka_unit_test(f16_and_bf16_are_widened_exactly),
         cmocka_unit_test(an_expert_of_many_ranks_and_alphas_survives_writing),
         cmocka_unit_test(what_peft_could_not_read_is_not_written),

@@ -132,6 +132,18 @@ static void a_header_longer_than_the_file_or_the_limit_is_refused(void **state)
         err.msg, "header of 18446744073709551615 bytes, more than the limit of 100000000");
 }
 
+static void a_pickle_under_another_name_is_refused(void **state)
+{
+    (void)state;
+    static const char *const begins[] = {"PK\3\4\0\0\0\10", "\x80\2\x8a\nl\xfc\x9c\x46"};
+    for (size_t i = 0; i < QV_COUNT(begins); i++) {
+        struct qv_st st;
+        qv_err err;
+        assert_int_equal(qv__st_parse(&st, begins[i], 8, &err), QV_EFORMAT);
+        assert_string_equal(err.msg, "a Python pickle, not a safetensors file");
+    }
+}
+
 static void the_smallest_file_is_an_empty_object(void **state)
 {
     (void)state;
@@ -306,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_lie_has_its_sentence),
         cmocka_unit_test(a_header_longer_than_the_file_or_the_limit_is_refused),
+        cmocka_unit_test(a_pickle_under_another_name_is_refused),
         cmocka_unit_test(the_smallest_file_is_an_empty_object),
         cmocka_unit_test(scalars_empty_tensors_and_small_types_are_legal),
         cmocka_unit_test(floats_of_every_width_are_read_where_they_lie_unaligned),

@@ -3,7 +3,7 @@
 peft/ids.json                 the sequence all of them are run on
 peft/<case>/                  adapter_config.json, adapter_model.safetensors
 peft/<case>/expect.safetensors  logits [n,V] of base + adapter; peft/base.safetensors: without
-The dora case is one a reader may refuse; if it loads it, these are the logits.
+The dora case is no expert, but an adapter to be used alone.
 """
 from common import fresh, save_json, save_tensors
 from train import SEVEN, load, save_adapter

@@ -1,9 +1,11 @@
 """Which modules PEFT adapts under a config, and at which rank and alpha.
 
+peft_fields.json: the fields of PEFT's LoraConfig.
 peft_matching.json: a list of {config, modules}; modules maps a path to [rank, alpha], or
 to null where PEFT leaves the module alone.  Nothing is trained: these are the answers of
 PEFT's own matching functions.
 """
+import dataclasses
 from common import save_json
 from peft import LoraConfig
 from peft.tuners.tuners_utils import _ExcludedModule, check_target_module_exists
@@ -46,6 +48,11 @@ CONFIGS = [
          rank_pattern={"1.self_attn.q_proj": 3, "q_proj": 2, "v_proj|up_proj": 6}),
     dict(target_modules=["q_proj"], rank_pattern={"model.layers.1.self_attn.q_proj": 9},
          alpha_pattern={"^model.layers.0.self_attn.q_proj": 1, ".*1.*": 4}),
+    dict(target_modules=["q_proj", "v_proj", "lm_head"], modules_to_save=["lm_head", "0.self_attn"]),
+    dict(target_modules=["q_proj", "c_attn"], modules_to_save=["q_proj", "attn", "head"]),
+    dict(target_modules=["q_proj", "up_proj"],
+         rank_pattern={r"layers\.(?P<n>\d)\.self_attn\..*": 3, "(?i:UP_PROJ)": 5, "[qx]_proj": 6},
+         alpha_pattern={r".*\.1\b.*": 2, r"\w+": 7}),
     dict(target_modules=["q_proj"], rank_pattern={"layers.1": 9, "q_proj$": 4, "xq_proj": 3}),
 ]
 
@@ -67,3 +74,4 @@ if __name__ == "__main__":
         cases.append({"config": dict(options, peft_type="LORA", r=4, lora_alpha=16),
                       "modules": {path: answer(config, path) for path in PATHS}})
     save_json("peft_matching.json", cases)
+    save_json("peft_fields.json", [f.name for f in dataclasses.fields(LoraConfig)])
