@@ -24,8 +24,8 @@ typedef enum qv_composition {
 /* Either `adapter`, or `library` with `router` or `expert`; all NULL is the base
  * alone. */
 typedef struct qv_reuse_opts {
-    const char *adapter; // a PEFT adapter's directory, or a GGUF adapter; used alone, it may
-                         // do more than an expert of a library (docs/adapters.md)
+    const char *adapter; // a PEFT adapter's directory, or a GGUF adapter; used alone, it
+                         // may do more than an expert of a library (docs/adapters.md)
     const char *library; // a library's directory
     const char *router;  // uniform, oracle, arrow, ...
     const char *expert;  // the name of one expert of the library
