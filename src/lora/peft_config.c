@@ -166,7 +166,7 @@ static qv_status read_switches(struct qv_peft_config *c, const json_t *root, qv_
         return qv_fail(err, QV_EFORMAT, "'lora_bias' with 'use_dora'");
     for (size_t i = 0; i < QV_COUNT(biases); i++)
         if (strcmp(bias, biases[i]) == 0) {
-            c->bias = i;
+            c->bias = (enum qv_peft_bias)i;
             return QV_OK;
         }
     return qv_fail(err, QV_EFORMAT, "'bias' is '%.40s', not none, lora_only or all", bias);
