@@ -91,7 +91,7 @@ static void measure_tokens(struct qv_bank *b)
     qv_err err;
     struct qv_router *arrow;
     struct qv_update u;
-    if (qv__router_find("arrow")->open(&arrow, b, NULL, &err))
+    if (qv__router_open(&arrow, qv__router_find("arrow"), b, NULL, &err))
         stop(&err);
     float *x = uniforms(T * D, 1), *y = uniforms(T * D, 2), *W = uniforms((size_t)D * D, 3);
     const size_t batch[] = {1, 4, 32, T};

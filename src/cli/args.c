@@ -104,6 +104,9 @@ enum {
     KEY_COMPOSE,
     KEY_TOP_K,
     KEY_TEMPERATURE,
+    KEY_FILTER,
+    KEY_GENERAL,
+    KEY_SUBTRACT,
 };
 
 static error_t parse_base(int key, char *arg, struct argp_state *state)
@@ -160,6 +163,8 @@ static void check_who(const qv_reuse_opts *o, const struct argp_state *state)
         argp_error(state, "--router and --expert: choose one");
     else if (o->library && !o->router && !o->expert)
         argp_error(state, "--library needs a --router or an --expert");
+    else if (o->general && !o->library)
+        argp_error(state, "--general needs a --library");
 }
 
 static error_t parse_who(int key, char *arg, struct argp_state *state)
@@ -193,6 +198,17 @@ static error_t parse_who(int key, char *arg, struct argp_state *state)
             argp_error(state, "--compose: '%s' is not factor or output", arg);
         o->compose = *arg == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
         break;
+    case KEY_FILTER:
+        o->filter = qv__arg_size(state, "--filter", arg, 1);
+        break;
+    case KEY_GENERAL:
+        o->general = arg;
+        break;
+    case KEY_SUBTRACT:
+        if (strcmp(arg, "factor") != 0 && strcmp(arg, "exact") != 0)
+            argp_error(state, "--subtract: '%s' is not factor or exact", arg);
+        o->subtract = *arg == 'e' ? QV_SUBTRACT_EXACT : QV_SUBTRACT_FACTOR;
+        break;
     case ARGP_KEY_END:
         if (state->child_inputs)
             check_who(o, state);
@@ -220,7 +236,7 @@ static char *list_routers(int key, const char *text, void *input)
     return out;
 }
 
-#define TOP_K       "Experts a token may use (4)"
+#define TOP_K       "Experts a token may use (4; retrieval 3, phatgoose 2, lag 1)"
 #define TEMPERATURE "Of the router's softmax (1)"
 
 static const struct argp_option short_options[] = {
@@ -244,6 +260,11 @@ static const struct argp_option who_options[] = {
     {"expert", KEY_EXPERT, "NAME", 0, "This expert of the library, instead of a router", 2},
     {"compose", KEY_COMPOSE, "HOW", 0,
      "How weighted experts become one update: factor (the paper's) or output (PEFT's)", 2},
+    {"filter", KEY_FILTER, "N", 0, "lag: experts that arrow lets through (20)", 2},
+    {"general", KEY_GENERAL, "NAMES", 0,
+     "Take the mean of these experts, parted by commas, from all others first", 2},
+    {"subtract", KEY_SUBTRACT, "HOW", 0,
+     "How: factor by factor (factor) or update by update (exact)", 2},
     {0},
 };
 

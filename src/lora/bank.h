@@ -52,6 +52,10 @@ void qv__bank_free(struct qv_bank *b);
 qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
                                   const struct qv_prototypes *p, qv_err *err) QV_MUST_CHECK;
 
+/* Write every expert at every site as its spectrum (lora/spectrum.h): the same updates,
+ * with the right singular vectors as A. Fails with QV_ENOMEM. */
+qv_status qv__bank_spectral(struct qv_bank *b, qv_err *err) QV_MUST_CHECK;
+
 /* Compute the prototypes of every expert that has none yet, at every site (in
  * parallel). Does nothing the second time. */
 qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err) QV_MUST_CHECK;

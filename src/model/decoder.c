@@ -15,6 +15,7 @@
  */
 #include "model/decoder.h"
 #include "base/rng.h"
+#include "model/reading.h"
 #include "op/attention.h"
 #include "op/embed.h"
 #include "op/gelu.h"
@@ -217,7 +218,7 @@ static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
     qv__sum(x_next, y->mid, p->a->proj, T * c->D);
 }
 
-void qv__decoder_forward(const struct qv_pass *p)
+const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
 {
     struct qv_acts *a = p->a;
     const size_t T = p->b->T, L = p->m->c.L;
@@ -226,8 +227,16 @@ void qv__decoder_forward(const struct qv_pass *p)
         qv__embed(a->proj, p->b->pos, &p->m->positions, T);
         qv__sum(a->layer[0].x, a->layer[0].x, a->proj, T * p->m->c.D);
     }
-    for (size_t l = 0; l < L; l++)
+    for (size_t l = 0; l < n; l++)
         layer_forward(p, l, l + 1 < L ? a->layer[l + 1].x : a->x);
+    return n < L ? a->layer[n].x : a->x;
+}
+
+void qv__decoder_forward(const struct qv_pass *p)
+{
+    if (qv__update_reads(p->update))
+        qv__read_texts(p);
+    qv__decoder_hidden(p, p->m->c.L);
 }
 
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)

@@ -85,6 +85,9 @@ struct qv_pass {
  * their n grows. */
 void qv__decoder_forward(const struct qv_pass *p);
 
+/* What the first n layers make of the batch, [T, D]; it lies in p->a. */
+const float *qv__decoder_hidden(const struct qv_pass *p, size_t n);
+
 /* a->logits [n, V] for n chosen rows of the pass. */
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n);
 

@@ -98,7 +98,7 @@ static struct qv_router *arrow(struct qv_bank *b, size_t top_k, float temperatur
 {
     const struct qv_router_opts opts = {.top_k = top_k, .temperature = temperature};
     struct qv_router *r;
-    assert_int_equal(qv__router_find("arrow")->open(&r, b, &opts, NULL), QV_OK);
+    assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, &opts, NULL), QV_OK);
     return r;
 }
 
@@ -166,7 +166,7 @@ static void arrow_takes_four_experts_at_temperature_one_unless_told(void **state
     (void)state;
     struct qv_bank *b = three(1);
     struct qv_router *r;
-    assert_int_equal(qv__router_find("arrow")->open(&r, b, NULL, NULL), QV_OK);
+    assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, NULL, NULL), QV_OK);
     assert_int_equal(r->top_k, 4);
     assert_close(&r->temperature, &(float){1}, 1, 0, 0);
     qv__router_close(r);
@@ -184,8 +184,9 @@ static void a_temperature_that_is_not_positive_is_refused(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct qv_router *r;
         qv_err err = {0};
-        assert_int_equal(qv__router_find("arrow")->open(
-                             &r, b, &(struct qv_router_opts){.temperature = bad[i]}, &err),
+        assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b,
+                                         &(struct qv_router_opts){.temperature = bad[i]},
+                                         &err),
                          QV_EFORMAT);
         assert_string_equal(err.msg, says[i]);
         assert_null(r);
@@ -211,7 +212,10 @@ static void routers_are_found_by_name(void **state)
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++) {
         assert_ptr_equal(qv__router_find((*r)->name), *r);
         assert_true((*r)->about && strlen((*r)->about) < 72);
-        assert_true((*r)->weigh || ((*r)->open && (*r)->route && (*r)->close));
+        assert_true((*r)->weigh || ((*r)->open && (*r)->close));
+        assert_int_equal((*r)->weigh || (*r)->reads, !(*r)->route);
+        assert_int_equal((*r)->reads != QV_READS_NOTHING, (*r)->judge != NULL);
+        assert_int_equal((*r)->needs != QV_NEEDS_NOTHING, (*r)->artifact != NULL);
     }
     assert_null(qv__router_find("bow"));
     qv__router_close(NULL);
