@@ -127,7 +127,7 @@ static error_t parse_base(int key, char *arg, struct argp_state *state)
             argp_error(state, "--compute: '%s' is not auto, f32 or bf16", arg);
         break;
     case ARGP_KEY_END:
-        if (!b->dir)
+        if (!b->dir && !b->is_optional)
             argp_error(state, "--model is missing");
         break;
     default:

@@ -10,6 +10,7 @@
 struct args {
     struct qv_words words; // the action, the library, and what else it takes
     struct qv_words tasks;
+    struct qv_prepare *prepare;
     bool replaces, as_json;
 };
 
@@ -177,6 +178,15 @@ static qv_status run_verify(qv_library *lib, const char *const *word, const stru
     return result;
 }
 
+static qv_status run_prepare(qv_library *lib, const char *const *word, const struct args *a,
+                             int *code, qv_err *err)
+{
+    (void)lib;
+    (void)word;
+    (void)code;
+    return qv__prepare(a->words.at[1], a->prepare, a->as_json, err);
+}
+
 static const struct action actions[] = {
     {"list", "LIB", "the experts", 0, false, run_list},
     {"show", "LIB NAME", "all that is known of one", 1, false, run_show},
@@ -188,6 +198,8 @@ static const struct action actions[] = {
      run_verify},
     {"export", "LIB NAME DIR", "copy one out as a plain PEFT adapter", 2, false,
      run_export},
+    {"prepare", "LIB", "make what a router needs besides the experts", 0, false,
+     run_prepare},
 };
 
 static const struct action *find(const char *name)
@@ -200,6 +212,20 @@ static const struct action *find(const char *name)
 
 enum { KEY_TASK = 256, KEY_REPLACE };
 
+static void check_prepare(const struct qv_prepare *p, bool is_asked,
+                          const struct argp_state *state)
+{
+    const struct {
+        bool is_given;
+        const char *option;
+    } all[] = {
+        {p->base.dir, "--model"}, {p->opts.router, "--router"}, {p->tasks.n, "--tasks"}};
+    for (size_t i = 0; i < QV_COUNT(all); i++)
+        if (all[i].is_given != is_asked)
+            argp_error(state, is_asked ? "%s is missing" : "%s goes with prepare",
+                       all[i].option);
+}
+
 static void check(const struct args *a, const struct argp_state *state)
 {
     const struct action *action = a->words.n ? find(a->words.at[0]) : NULL;
@@ -211,6 +237,8 @@ static void check(const struct args *a, const struct argp_state *state)
         argp_error(state, "%s takes %s", action->name, action->takes);
     else if ((a->tasks.n || a->replaces) && action->run != run_add)
         argp_error(state, "%s goes with add", a->replaces ? "--replace" : "--task");
+    else
+        check_prepare(a->prepare, action->run == run_prepare, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -219,6 +247,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->as_json;
+        state->child_inputs[1] = a->prepare;
         break;
     case KEY_TASK:
         qv__words_add(&a->tasks, arg);
@@ -260,14 +289,16 @@ static const struct argp_option options[] = {
     {"replace", KEY_REPLACE, NULL, 0, "add: in place of one of the same name", 0},
     {0},
 };
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&qv__json_argp, 0, NULL, 0}, {&qv__prepare_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
     .args_doc = "ACTION LIB [...]",
     .doc = "The experts of a library.\v"
            "With --json: list {\"experts\":[{\"name\":...}, ...]}, show {\"name\":...}, "
-           "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}.",
+           "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}, prepare "
+           "{\"made\":...}, how many artifacts are new.",
     .children = children,
     .help_filter = list_actions,
 };
@@ -282,7 +313,8 @@ static qv_status open_library(qv_library **lib, const char *dir, bool makes, qv_
 
 int cmd_library(int argc, char **argv)
 {
-    struct args a = {0};
+    struct qv_prepare prepare = {.opts = {.router = NULL}};
+    struct args a = {.prepare = &prepare};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     const struct action *action = find(a.words.at[0]);
     qv_err err;
@@ -294,5 +326,6 @@ int cmd_library(int argc, char **argv)
     qv_library_close(lib);
     qv__words_free(&a.words);
     qv__words_free(&a.tasks);
+    qv__words_free(&prepare.tasks);
     return result ? qv__say_failure(&err) : code;
 }

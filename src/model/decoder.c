@@ -55,6 +55,8 @@ static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, f
     const struct qv_trainee *t = p->train;
     if (t && t->map && t->map[site].R)
         qv__lora(y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
+    if (t && t->gate && t->gate[site].R)
+        qv__gate(y, t->z[site], x, &t->gate[site], T, p->a->drop);
 }
 
 /* dx += the gradient through one site (unless dx is NULL), and the gradients of
@@ -70,6 +72,8 @@ static void apply_back(const struct qv_pass *p, size_t l, enum qv_linear_map whi
     if (t->map && t->map[site].R)
         qv__lora_back(dx, dy, x, t->z[site], &t->map[site], T, drop_of(t, site),
                       p->a->drop);
+    if (t->gate && t->gate[site].R)
+        qv__gate_back(dx, dy, x, t->z[site], &t->gate[site], T, p->a->drop);
     if (t->dw)
         qv__linear_back_weight(dw_of(p, &w->w), dy, x, w->w.D_out, w->w.D_in, T);
     if (t->dw && w->b.D_in)
