@@ -2,9 +2,9 @@
  * the token has it.
  *
  * Of all K experts the N with the largest |v_e . x| stay; of these the one with the
- * largest |V_e' x| (or the k largest, by a softmax) is used: as good a choice as
- * SpectR's at little more than Arrow's cost. Defaults are N = 20 and k = 1, those of
- * arXiv:2507.05346.
+ * largest |V_e' x| (or the k largest, by a softmax) is used. A token reads N R rows of
+ * the spectra in place of SpectR's K R, which counts where memory is slow or the library
+ * large. Defaults are N = 20 and k = 1, those of arXiv:2507.05346.
  */
 #include "kern/kern.h"
 #include "op/gemm.h"

@@ -42,6 +42,11 @@ void qv__router_close(struct qv_router *router)
         router->ops->close(router);
 }
 
+size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked)
+{
+    return asked ? asked : ops->top_k ? ops->top_k : 4;
+}
+
 qv_status qv__router_init(struct qv_router *r, const struct qv_router_ops *ops,
                           const struct qv_bank *bank, const struct qv_router_opts *opts,
                           qv_err *err)
@@ -53,9 +58,7 @@ qv_status qv__router_init(struct qv_router *r, const struct qv_router_ops *ops,
     *r = (struct qv_router){
         .ops = ops,
         .bank = bank,
-        .top_k = opts->top_k  ? opts->top_k
-                 : ops->top_k ? ops->top_k
-                              : 4,
+        .top_k = qv__router_top_k(ops, opts->top_k),
         .temperature = t != 0 ? t : 1,
         .texts = opts->texts,
     };

@@ -123,6 +123,9 @@ qv_status qv__router_open(struct qv_router **out, const struct qv_router_ops *op
 /* Closes any router; NULL is allowed. */
 void qv__router_close(struct qv_router *router);
 
+/* How many experts a token may use: `asked`, or by default if that is 0. */
+size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked);
+
 /* What every open starts with: fill *r, with defaults for what opts (or NULL)
  * leaves zero. Fails with QV_EFORMAT if the temperature is not positive. */
 qv_status qv__router_init(struct qv_router *r, const struct qv_router_ops *ops,
