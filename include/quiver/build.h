@@ -38,7 +38,7 @@ qv_status qv_build(const qv_model *model, const char *const *paths, size_t n,
  * all that is not of LoRAs or validation, with steps (100), lr (5e-3) and clip (1). */
 typedef struct qv_prepare_opts {
     const char *router;  // the router that shall find what it needs (required)
-    size_t limit;        // training examples a task (100)
+    size_t limit;        // training examples a task (100; for gates all)
     size_t layers;       // of the base that make a text's features (all but the last)
     qv_train_opts train; // and where progress goes
 } qv_prepare_opts;

@@ -17,8 +17,9 @@ typedef struct qv_reuse qv_reuse;
 
 /* How weighted experts become one update. */
 typedef enum qv_composition {
-    QV_COMPOSE_FACTOR = 0, // (sum w B)(sum w A), as in the paper
-    QV_COMPOSE_OUTPUT,     // sum w B A, as PEFT does
+    QV_COMPOSE_DEFAULT = 0, // as the router's authors do: output for phatgoose, else factor
+    QV_COMPOSE_FACTOR,      // (sum w B)(sum w A), as in the paper
+    QV_COMPOSE_OUTPUT,      // sum w B A, as PEFT does
 } qv_composition;
 
 /* How general experts are taken from the others. */

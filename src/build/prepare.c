@@ -9,12 +9,15 @@
 
 static const struct maker {
     const char *kind;
+    size_t limit; // training examples a task, by default; 0: all
     qv_status (*each)(struct qv_preparer *, const struct qv_pupil *, qv_err *);
     qv_status (*all)(struct qv_preparer *, const char *run, qv_err *); // or this
 } makers[] = {
-    {"centroid", qv__prepare_centroid, NULL}, {"embedding", qv__prepare_embedding, NULL},
-    {"gate", qv__prepare_gate, NULL},         {"tp", NULL, qv__prepare_tp},
-    {"tp_ngrams", NULL, qv__prepare_tp},
+    {"centroid", 100, qv__prepare_centroid, NULL},
+    {"embedding", 100, qv__prepare_embedding, NULL},
+    {"gate", 0, qv__prepare_gate, NULL},
+    {"tp", 100, NULL, qv__prepare_tp},
+    {"tp_ngrams", 100, NULL, qv__prepare_tp},
 };
 
 qv_status qv__prepare_put(struct qv_preparer *p, const struct qv_pupil *who,
@@ -131,13 +134,18 @@ static qv_status make_all(struct qv_preparer *p, const struct maker *maker, qv_e
     return made ? QV_OK : maker->all(p, run, err);
 }
 
+static const struct maker *find_maker(const char *kind)
+{
+    size_t i = 0;
+    while (i < QV_COUNT(makers) && strcmp(makers[i].kind, kind) != 0)
+        i++;
+    qv_check(i < QV_COUNT(makers)); // a router's artifact has its line above
+    return &makers[i];
+}
+
 static qv_status make(struct qv_preparer *p, qv_err *err)
 {
-    const struct maker *maker = NULL;
-    for (size_t i = 0; i < QV_COUNT(makers); i++)
-        if (strcmp(makers[i].kind, p->ops->artifact) == 0)
-            maker = &makers[i];
-    qv_check(maker); // a router's artifact has its line here
+    const struct maker *maker = find_maker(p->ops->artifact);
     p->n = qv_snapshot_size(p->snap);
     if (p->n == 0)
         return qv_fail(err, QV_ENOTFOUND, "the library has no experts");
@@ -177,9 +185,10 @@ qv_status qv_prepare(size_t *n_made, const qv_model *model, const char *library,
 {
     struct qv_preparer p = {.m = model, .o = opts};
     *n_made = 0;
-    const qv_build_opts read = {.limit = opts->limit ? opts->limit : 100,
-                                .train = opts->train};
+    qv_build_opts read = {.limit = opts->limit, .train = opts->train};
     qv_status result = choose(&p, err);
+    if (!result && !read.limit)
+        read.limit = find_maker(p.ops->artifact)->limit;
     if (!result)
         result = qv_library_open(&p.lib, library, err);
     if (!result)

@@ -231,7 +231,8 @@ static char *list_routers(int key, const char *text, void *input)
     qv_check(f);
     fprintf(f, "%s", text);
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
-        fprintf(f, "%s %s: %s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about);
+        fprintf(f, "%s %s: %s%s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about,
+                (*r)->needs ? " (to be prepared)" : "");
     fclose(f);
     return out;
 }
@@ -259,7 +260,9 @@ static const struct argp_option who_options[] = {
     {"router", KEY_ROUTER, "R", 0, "Who chooses among them:", 2},
     {"expert", KEY_EXPERT, "NAME", 0, "This expert of the library, instead of a router", 2},
     {"compose", KEY_COMPOSE, "HOW", 0,
-     "How weighted experts become one update: factor (the paper's) or output (PEFT's)", 2},
+     "How weighted experts become one update: factor (the paper's) or output (PEFT's, "
+     "and phatgoose's default)",
+     2},
     {"filter", KEY_FILTER, "N", 0, "lag: experts that arrow lets through (20)", 2},
     {"general", KEY_GENERAL, "NAMES", 0,
      "Take the mean of these experts, parted by commas, from all others first", 2},

@@ -188,9 +188,10 @@ static json_t *run_of(const struct args *a, const qv_model *m)
                             json_integer((json_int_t)qv__router_top_k(ops, w->top_k)));
         json_object_set_new(run, "temperature",
                             json_real(w->temperature > 0 ? (double)w->temperature : 1.0));
-        json_object_set_new(
-            run, "compose",
-            json_string(w->compose == QV_COMPOSE_OUTPUT ? "output" : "factor"));
+        json_object_set_new(run, "compose",
+                            json_string(qv__router_compose(ops, w->compose) == QV_OUTPUT
+                                            ? "output"
+                                            : "factor"));
     }
     if (w->filter)
         json_object_set_new(run, "filter", json_integer((json_int_t)w->filter));

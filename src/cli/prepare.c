@@ -57,7 +57,7 @@ static const struct argp_option options[] = {
     {"router", KEY_ROUTER, "R", 0, "Make what this router needs", 2},
     {"tasks", KEY_TASKS, "DIR", 0,
      "Where the files of the experts' tasks are; may be given again", 2},
-    {"limit", KEY_LIMIT, "N", 0, "Training examples a task (100)", 2},
+    {"limit", KEY_LIMIT, "N", 0, "Training examples a task (100; phatgoose: all)", 2},
     {"layers", KEY_LAYERS, "N", 0,
      "retrieval and tp: of the base, these first make a text's features (all but the last)",
      2},

@@ -254,7 +254,7 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
         .top_k = o->top_k,
         .filter = o->filter,
         .temperature = o->temperature,
-        .compose = o->compose == QV_COMPOSE_OUTPUT ? QV_OUTPUT : QV_FACTOR,
+        .compose = qv__router_compose(d.kept.ops, o->compose),
     };
     if (!result)
         result = qv__reuse_new(out, m, &from, err);

@@ -3,7 +3,8 @@
  * With base and expert frozen, a gate v at each site is trained on the expert's own
  * task: the site computes W x + sigma(v . x) s B A x (op/gate.h). To route, gates and
  * tokens are made standard, mean 0 and deviation 1, and compared by their product over
- * the root of the width; the sigmoid is gone. Two experts a token. arXiv:2402.05859.
+ * the root of the width; the sigmoid is gone. Two experts a token, whose
+ * outputs are added. arXiv:2402.05859.
  */
 #include "route/routers.h"
 #include "route/scored.h"
@@ -13,6 +14,7 @@ const struct qv_router_ops qv__phatgoose = {
     .about = "the experts whose trained gates open most for the token",
     .needs = QV_NEEDS_TRAINING,
     .artifact = "gate",
+    .adds_outputs = true,
     .top_k = 2,
     .measure = {.x = QV_STANDARD, .v = QV_STANDARD, .is_signed = true, .over_root = true},
     .open = qv__scored_open_kept,

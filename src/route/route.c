@@ -42,6 +42,13 @@ void qv__router_close(struct qv_router *router)
         router->ops->close(router);
 }
 
+enum qv_compose qv__router_compose(const struct qv_router_ops *ops, qv_composition asked)
+{
+    if (asked == QV_COMPOSE_DEFAULT)
+        return ops && ops->adds_outputs ? QV_OUTPUT : QV_FACTOR;
+    return asked == QV_COMPOSE_OUTPUT ? QV_OUTPUT : QV_FACTOR;
+}
+
 size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked)
 {
     return asked ? asked : ops->top_k ? ops->top_k : 4;

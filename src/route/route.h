@@ -13,6 +13,8 @@
 #ifndef QV_ROUTE_ROUTE_H
 #define QV_ROUTE_ROUTE_H
 
+#include <quiver/reuse.h>
+
 #include "base/base.h"
 #include "lora/bank.h"
 #include "lora/compose.h"
@@ -75,6 +77,7 @@ struct qv_router_ops {
     const char *artifact; // this kind, one an expert
     bool is_oracle;       // needs to know the example's own expert
     bool is_centred;      // experts are routed to less their average
+    bool adds_outputs;    // by default its experts are composed by output
     size_t top_k;         // by default; 0: 4
     struct qv_measure measure;
     enum qv_reading reads;
@@ -122,6 +125,9 @@ qv_status qv__router_open(struct qv_router **out, const struct qv_router_ops *op
 
 /* Closes any router; NULL is allowed. */
 void qv__router_close(struct qv_router *router);
+
+/* How its experts are composed: as asked, or by default. NULL is no router. */
+enum qv_compose qv__router_compose(const struct qv_router_ops *ops, qv_composition asked);
 
 /* How many experts a token may use: `asked`, or by default if that is 0. */
 size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked);

@@ -206,6 +206,18 @@ static void static_routers_weigh_experts_once(void **state)
     assert_true(qv__router_find("oracle")->is_oracle);
 }
 
+static void experts_are_composed_as_asked_or_as_the_routers_authors_do(void **state)
+{
+    (void)state;
+    const struct qv_router_ops *arrow = qv__router_find("arrow"),
+                               *goose = qv__router_find("phatgoose");
+    assert_int_equal(qv__router_compose(NULL, QV_COMPOSE_DEFAULT), QV_FACTOR);
+    assert_int_equal(qv__router_compose(arrow, QV_COMPOSE_DEFAULT), QV_FACTOR);
+    assert_int_equal(qv__router_compose(arrow, QV_COMPOSE_OUTPUT), QV_OUTPUT);
+    assert_int_equal(qv__router_compose(goose, QV_COMPOSE_DEFAULT), QV_OUTPUT);
+    assert_int_equal(qv__router_compose(goose, QV_COMPOSE_FACTOR), QV_FACTOR);
+}
+
 static void routers_are_found_by_name(void **state)
 {
     (void)state;
@@ -233,6 +245,7 @@ int main(void)
         cmocka_unit_test(arrow_takes_four_experts_at_temperature_one_unless_told),
         cmocka_unit_test(a_temperature_that_is_not_positive_is_refused),
         cmocka_unit_test(static_routers_weigh_experts_once),
+        cmocka_unit_test(experts_are_composed_as_asked_or_as_the_routers_authors_do),
         cmocka_unit_test(routers_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
