@@ -15,7 +15,6 @@ qv_status qv__prepare_gate(struct qv_preparer *p, const struct qv_pupil *who, qv
     struct qv_source src = {0};
     struct qv_train_log log = {0};
     qv_train_opts o = p->o->train;
-    o.progress = (qv_progress){0}; // told of expert by expert
     o.lr = o.lr != 0 ? o.lr : 5e-3f;
     o.clip = o.clip != 0 ? o.clip : 1;
     o.steps = o.steps ? o.steps : o.epochs ? 0 : 100;

@@ -225,6 +225,9 @@ static char *list_routers(int key, const char *text, void *input)
     (void)input;
     if (key != KEY_ROUTER)
         return (char *)(uintptr_t)text;
+    static const char *const needs[] = {[QV_NEEDS_NOTHING] = "",
+                                        [QV_NEEDS_DATA] = " (needs data)",
+                                        [QV_NEEDS_TRAINING] = " (needs training)"};
     size_t size = 0;
     char *out = NULL;
     FILE *f = open_memstream(&out, &size);
@@ -232,7 +235,7 @@ static char *list_routers(int key, const char *text, void *input)
     fprintf(f, "%s", text);
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
         fprintf(f, "%s %s: %s%s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about,
-                (*r)->needs ? " (to be prepared)" : "");
+                needs[(*r)->needs]);
     fclose(f);
     return out;
 }

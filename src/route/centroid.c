@@ -21,7 +21,7 @@ const struct qv_router_ops qv__centroid = {
 
 const struct qv_router_ops qv__avg_act = {
     .name = "avg_act",
-    .about = "the same by the authors' code: the token's length counts",
+    .about = "centroid by the authors' code: the token's length counts",
     .needs = QV_NEEDS_DATA,
     .artifact = "centroid",
     .measure = {.v = QV_UNIT, .is_signed = true, .over_root = true},
