@@ -22,7 +22,8 @@ struct qv_bank_site {
     float *scale;  // [K]
     float *A;      // [first[K], D_in]
     float *Bt;     // [first[K], D_out] B transposed
-    float *proto;  // [K, D_in] Arrow's prototypes; NULL until asked for
+    float *proto;  // [K, D_in] Arrow's prototypes, or a router's own vectors in their
+                   // place; NULL until asked for
     float *sigma;  // [K, 2] their two largest singular values, scale left out
 };
 

@@ -8,34 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What x [n] is divided by, after its mean was taken away if it is made standard. */
-static float divisor(const float *x, size_t n, size_t stride, enum qv_scaling how)
+/* x is scaled to (x - mean) / by. */
+struct scaling {
+    float mean, by;
+};
+
+static struct scaling scaling_of(const float *x, size_t n, size_t stride,
+                                 enum qv_scaling how)
 {
     double sum = 0, squares = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v = (double)x[i * stride];
-        sum += v;
-        squares += v * v;
+    for (size_t i = 0; how == QV_STANDARD && i < n; i++)
+        sum += (double)x[i * stride];
+    const double mean = sum / (double)n;
+    for (size_t i = 0; how != QV_AS_IS && i < n; i++) {
+        double apart = (double)x[i * stride] - mean;
+        squares += apart * apart;
     }
-    if (how == QV_UNIT)
-        return (float)fmax(sqrt(squares), 1e-8);
-    double mean = sum / (double)n, var = 0;
-    for (size_t i = 0; i < n; i++) {
-        double v = (double)x[i * stride] - mean;
-        var += v * v;
-    }
-    return (float)sqrt(var / (double)n + 1e-5);
+    if (how == QV_AS_IS)
+        return (struct scaling){0, 1};
+    return how == QV_UNIT
+               ? (struct scaling){0, (float)fmax(sqrt(squares), 1e-8)}
+               : (struct scaling){(float)mean, (float)sqrt(squares / (double)n + 1e-5)};
 }
 
 static void scale(float *x, size_t n, size_t stride, enum qv_scaling how)
 {
-    const float by = divisor(x, n, stride, how);
-    double sum = 0;
-    for (size_t i = 0; how == QV_STANDARD && i < n; i++)
-        sum += (double)x[i * stride];
-    const float mean = (float)(sum / (double)n);
+    const struct scaling s = scaling_of(x, n, stride, how);
     for (size_t i = 0; i < n; i++)
-        x[i * stride] = (x[i * stride] - mean) / by;
+        x[i * stride] = (x[i * stride] - s.mean) / s.by;
 }
 
 /* v [K, D_in] of a site, from its prototypes. */
@@ -125,7 +125,7 @@ void qv__scored_route(const struct qv_router *router, size_t site, const float *
         for (size_t t = 0; t < n; t++) {
             float *l = scratch + t * K;
             // Standard vectors add up to 0, so that the token's mean does not count.
-            float by = m->x == QV_AS_IS ? 1 : divisor(x + (t0 + t) * D, D, 1, m->x);
+            float by = scaling_of(x + (t0 + t) * D, D, 1, m->x).by;
             for (size_t e = 0; e < K; e++)
                 l[e] = (m->is_signed ? l[e] : fabsf(l[e])) / by;
             qv__top_softmax(to->expert + (t0 + t) * k, to->weight + (t0 + t) * k, l, K, k,

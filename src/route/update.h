@@ -2,7 +2,7 @@
  *
  * The model calls qv__update_apply after each of its linear maps and knows
  * nothing of experts. An update is one expert (dense, two products) or a bank
- * with a router (per token). It owns the scratch it needs, so one update serves
+ * with a router (by token or by text). It owns the scratch it needs, so one update serves
  * one forward pass at a time; bank and router may be shared.
  */
 #ifndef QV_ROUTE_UPDATE_H

@@ -1,6 +1,7 @@
 /* prepare_test.c - what routers need, made of the experts' own tasks: that it is what it
  * is said to be, is made once, belongs to one expert, and is missed when it is not there.
  */
+#include "base/file.h"
 #include "build/build.h"
 #include "build/prepare.h"
 #include "library/library.h"
@@ -11,7 +12,6 @@
 #include "support/scratch.h"
 #include "support/tiny.h"
 #include "train/objective.h"
-#include "base/file.h"
 
 #include <quiver/session.h>
 
