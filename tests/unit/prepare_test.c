@@ -457,6 +457,16 @@ static void what_a_router_misses_is_named_with_the_command_that_makes_it(void **
     const qv_reuse_opts o = {.library = lib, .router = "tp"};
     prepare(lib, "tp");
 
+    // Of another expert, or of this one before it changed.
+    const qv_reuse_opts near = {.library = lib, .router = "centroid"};
+    prepare(lib, "centroid");
+    assert_int_equal(rename(at("missed/cow/artifacts/centroid.safetensors"),
+                            at("missed/ash/artifacts/centroid.safetensors")),
+                     0);
+    assert_fails(qv_reuse_open(&r, model, &near, &err), QV_ENOTFOUND, &err,
+                 "expert 'ash': artifact 'centroid' is of another version: 'quiver library "
+                 "prepare LIB --router centroid --model M --tasks DIR' makes it");
+
     // Made for another model.
     const qv_library_opts any = {.base_name = NULL};
     qv_library *from, *to;
@@ -508,6 +518,27 @@ static void what_a_router_misses_is_named_with_the_command_that_makes_it(void **
     qv_library_close(to);
 }
 
+static bool stop(void *arg, const char *what, double done, double total, const char *note)
+{
+    (void)arg, (void)what, (void)total, (void)note;
+    return done > 0;
+}
+
+static void preparing_stops_when_asked_and_goes_on_from_there(void **state)
+{
+    (void)state;
+    const char *lib = library("stopped"), *const tasks[] = {at("tasks")};
+    const qv_prepare_opts o = {.router = "retrieval",
+                               .limit = LIMIT,
+                               .train = {.steps = 8, .progress = {stop, NULL}}};
+    size_t made;
+    qv_err err;
+    assert_fails(qv_prepare(&made, model, lib, tasks, 1, &o, &err), QV_ECANCEL, &err,
+                 "stopped after 1 of 3 experts");
+    assert_int_equal(made, 1);
+    assert_int_equal(prepare(lib, "retrieval"), EXPERTS - 1);
+}
+
 static void what_cannot_be_prepared_is_refused(void **state)
 {
     (void)state;
@@ -544,6 +575,20 @@ static void what_cannot_be_prepared_is_refused(void **state)
     assert_works(qv_library_add(l, "x", at("refused/ash"), &facts, &err), &err);
     assert_fails(try_prepare(&made, at("none"), "tp", &err), QV_ENOTFOUND, &err,
                  "expert 'x' was trained on 'elm', of which there is no task file");
+
+    // A task whose only example is not for training.
+    char name[] = "a";
+    while (qv__part_of(name, 0) == QV_TRAIN)
+        name[0]++;
+    write_text(at("one.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n");
+    const char *path = qv__arena_fmt(&names, "%s/%s.jsonl", root, name);
+    assert_int_equal(rename(at("one.jsonl"), path), 0);
+    const char *const its[] = {name};
+    const qv_expert_opts bare = {.meta = {.task = its, .n_tasks = 1}, .replace = true};
+    const qv_prepare_opts tp = {.router = "tp"};
+    assert_works(qv_library_add(l, "x", at("refused/ash"), &bare, &err), &err);
+    assert_fails(qv_prepare(&made, model, at("none"), &path, 1, &tp, &err), QV_EFORMAT,
+                 &err, "expert 'x': its tasks have no training examples");
     qv_library_close(l);
 }
 
@@ -559,6 +604,7 @@ int main(void)
         cmocka_unit_test(gates_are_trained_to_open_for_their_experts_task),
         cmocka_unit_test(what_is_made_stays_until_what_it_was_made_of_changes),
         cmocka_unit_test(what_a_router_misses_is_named_with_the_command_that_makes_it),
+        cmocka_unit_test(preparing_stops_when_asked_and_goes_on_from_there),
         cmocka_unit_test(what_cannot_be_prepared_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
