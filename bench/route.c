@@ -91,7 +91,7 @@ static void measure_tokens(struct qv_bank *b)
     qv_err err;
     struct qv_router *arrow;
     struct qv_update u;
-    if (qv__router_find("arrow")->open(&arrow, b, NULL, &err))
+    if (qv__router_open(&arrow, qv__router_find("arrow"), b, NULL, &err))
         stop(&err);
     float *x = uniforms(T * D, 1), *y = uniforms(T * D, 2), *W = uniforms((size_t)D * D, 3);
     const size_t batch[] = {1, 4, 32, T};
@@ -112,6 +112,29 @@ static void measure_tokens(struct qv_bank *b)
     }
     qv__router_close(arrow);
     free(x), free(y), free(W);
+}
+
+/* What it costs to choose, by every router that needs nothing but the experts. The last
+ * ones write the bank anew. */
+static void measure_routers(struct qv_bank *b)
+{
+    float *x = uniforms(T * D, 1);
+    for (const struct qv_router_ops *const *ops = qv__routers(); *ops; ops++) {
+        qv_err err;
+        struct qv_router *r;
+        struct qv_update u;
+        if (!(*ops)->route || (*ops)->artifact)
+            continue;
+        if (qv__router_open(&r, *ops, b, NULL, &err) ||
+            qv__update_init(&u, b, r, QV_OUTPUT, T, &err))
+            stop(&err);
+        printf("%-13s score %7.2f us for one token, %6.2f us a token for %d\n",
+               (*ops)->name, 1e6 * time_scores(&u, x, 1), 1e6 * time_scores(&u, x, T) / T,
+               T);
+        qv__update_end(&u);
+        qv__router_close(r);
+    }
+    free(x);
 }
 
 static void measure_similarity(struct qv_expert **e)
@@ -152,6 +175,7 @@ int main(void)
     double took = qv__seconds() - t0;
     printf("prototypes: %.3f s, %.0f us each\n", took, 1e6 * took / (K * SITES));
     measure_tokens(b);
+    measure_routers(b);
     measure_similarity(e);
 
     qv__bank_free(b);

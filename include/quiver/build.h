@@ -33,6 +33,25 @@ qv_status qv_build(const qv_model *model, const char *const *paths, size_t n,
                    const char *library, const qv_build_opts *opts,
                    qv_err *err) QV_MUST_CHECK;
 
+/* All-zero means default. Of `train`, centroids and embeddings use max_tokens; task
+ * predictors also epochs (20), batch (64), lr (0.03), weight_decay (1e-4) and seed; gates
+ * all that is not of LoRAs or validation, with steps (100), lr (5e-3) and clip (1). */
+typedef struct qv_prepare_opts {
+    const char *router;  // the router that shall find what it needs (required)
+    size_t limit;        // training examples a task (100; for gates all)
+    size_t layers;       // of the base that make a text's features (all but the last)
+    qv_train_opts train; // and where progress goes
+} qv_prepare_opts;
+
+/* Make what the router needs of the experts in the library at `library`, from the task
+ * files (or directories of them) paths[0..n) that they were trained on. *n_made artifacts
+ * are new; those that were made of the same expert, model, data and settings stay. Fails
+ * with QV_ENOTFOUND if a task's file is not there, QV_EUNSUPPORTED if the router needs
+ * nothing, QV_ECANCEL, and as reading and training do. */
+qv_status qv_prepare(size_t *n_made, const qv_model *model, const char *library,
+                     const char *const *paths, size_t n, const qv_prepare_opts *opts,
+                     qv_err *err) QV_MUST_CHECK;
+
 /* Train one expert on task files as `quiver train` does, and write it to the
  * directory `out` as a PEFT adapter. A checkpoint stands beside it, in
  * out.checkpoint, until it is done. `init` (or NULL) is an adapter to start

@@ -17,9 +17,16 @@ typedef struct qv_reuse qv_reuse;
 
 /* How weighted experts become one update. */
 typedef enum qv_composition {
-    QV_COMPOSE_FACTOR = 0, // (sum w B)(sum w A), as in the paper
-    QV_COMPOSE_OUTPUT,     // sum w B A, as PEFT does
+    QV_COMPOSE_DEFAULT = 0, // as the router's authors do: output for phatgoose, else factor
+    QV_COMPOSE_FACTOR,      // (sum w B)(sum w A), as in the paper
+    QV_COMPOSE_OUTPUT,      // sum w B A, as PEFT does
 } qv_composition;
+
+/* How general experts are taken from the others. */
+typedef enum qv_subtraction {
+    QV_SUBTRACT_FACTOR = 0, // A - mean A and B - mean B, as GenKnowSub and PEFT do
+    QV_SUBTRACT_EXACT,      // B A - mean B A
+} qv_subtraction;
 
 /* Either `adapter`, or `library` with `router` or `expert`; all NULL is the base
  * alone. */
@@ -29,9 +36,12 @@ typedef struct qv_reuse_opts {
     const char *library; // a library's directory
     const char *router;  // uniform, oracle, arrow, ...
     const char *expert;  // the name of one expert of the library
-    size_t top_k;        // experts a token may use (4)
+    size_t top_k;        // experts a token may use (the router's own; mostly 4)
+    size_t filter;       // experts that pass the router lag's filter (20)
     float temperature;   // of the router's softmax (1)
     qv_composition compose;
+    const char *general; // experts, parted by commas, whose mean the others do without
+    qv_subtraction subtract;
 } qv_reuse_opts;
 
 /* Bind what `opts` names to the model, which is borrowed. The caller owns *out.

@@ -104,6 +104,9 @@ enum {
     KEY_COMPOSE,
     KEY_TOP_K,
     KEY_TEMPERATURE,
+    KEY_FILTER,
+    KEY_GENERAL,
+    KEY_SUBTRACT,
 };
 
 static error_t parse_base(int key, char *arg, struct argp_state *state)
@@ -124,7 +127,7 @@ static error_t parse_base(int key, char *arg, struct argp_state *state)
             argp_error(state, "--compute: '%s' is not auto, f32 or bf16", arg);
         break;
     case ARGP_KEY_END:
-        if (!b->dir)
+        if (!b->dir && !b->is_optional)
             argp_error(state, "--model is missing");
         break;
     default:
@@ -160,6 +163,8 @@ static void check_who(const qv_reuse_opts *o, const struct argp_state *state)
         argp_error(state, "--router and --expert: choose one");
     else if (o->library && !o->router && !o->expert)
         argp_error(state, "--library needs a --router or an --expert");
+    else if (o->general && !o->library)
+        argp_error(state, "--general needs a --library");
 }
 
 static error_t parse_who(int key, char *arg, struct argp_state *state)
@@ -193,6 +198,17 @@ static error_t parse_who(int key, char *arg, struct argp_state *state)
             argp_error(state, "--compose: '%s' is not factor or output", arg);
         o->compose = *arg == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
         break;
+    case KEY_FILTER:
+        o->filter = qv__arg_size(state, "--filter", arg, 1);
+        break;
+    case KEY_GENERAL:
+        o->general = arg;
+        break;
+    case KEY_SUBTRACT:
+        if (strcmp(arg, "factor") != 0 && strcmp(arg, "exact") != 0)
+            argp_error(state, "--subtract: '%s' is not factor or exact", arg);
+        o->subtract = *arg == 'e' ? QV_SUBTRACT_EXACT : QV_SUBTRACT_FACTOR;
+        break;
     case ARGP_KEY_END:
         if (state->child_inputs)
             check_who(o, state);
@@ -209,18 +225,22 @@ static char *list_routers(int key, const char *text, void *input)
     (void)input;
     if (key != KEY_ROUTER)
         return (char *)(uintptr_t)text;
+    static const char *const needs[] = {[QV_NEEDS_NOTHING] = "",
+                                        [QV_NEEDS_DATA] = " (needs data)",
+                                        [QV_NEEDS_TRAINING] = " (needs training)"};
     size_t size = 0;
     char *out = NULL;
     FILE *f = open_memstream(&out, &size);
     qv_check(f);
     fprintf(f, "%s", text);
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
-        fprintf(f, "%s %s: %s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about);
+        fprintf(f, "%s %s: %s%s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about,
+                needs[(*r)->needs]);
     fclose(f);
     return out;
 }
 
-#define TOP_K       "Experts a token may use (4)"
+#define TOP_K       "Experts a token may use (4; retrieval 3, phatgoose 2, lag 1)"
 #define TEMPERATURE "Of the router's softmax (1)"
 
 static const struct argp_option short_options[] = {
@@ -244,7 +264,14 @@ static const struct argp_option who_options[] = {
     {"router", KEY_ROUTER, "R", 0, "Who chooses among them:", 2},
     {"expert", KEY_EXPERT, "NAME", 0, "This expert of the library, instead of a router", 2},
     {"compose", KEY_COMPOSE, "HOW", 0,
-     "How weighted experts become one update: factor (the paper's) or output (PEFT's)", 2},
+     "How weighted experts become one update: factor (the paper's) or output (PEFT's, "
+     "and phatgoose's default)",
+     2},
+    {"filter", KEY_FILTER, "N", 0, "lag: experts that arrow lets through (20)", 2},
+    {"general", KEY_GENERAL, "NAMES", 0,
+     "Take the mean of these experts, parted by commas, from all others first", 2},
+    {"subtract", KEY_SUBTRACT, "HOW", 0,
+     "How: factor by factor (factor) or update by update (exact)", 2},
     {0},
 };
 

@@ -39,10 +39,11 @@ int cmd_train(int argc, char **argv);
 extern const struct argp qv__json_argp; // bool
 extern const struct argp qv__seed_argp; // uint64_t
 
-/* The model, which must be named. */
+/* The model, which must be named unless the caller says otherwise. */
 struct qv_base {
     const char *dir;
     qv_model_opts opts;
+    bool is_optional;
 };
 extern const struct argp qv__base_argp; // struct qv_base
 
@@ -71,6 +72,18 @@ void qv__words_add(struct qv_words *w, const char *word);
 /* The parts of `list`, which is cut at its commas in place. */
 void qv__words_split(struct qv_words *w, char *list);
 void qv__words_free(struct qv_words *w);
+
+/* ---- prepare.c ---- */
+
+/* What `quiver library prepare` was given. */
+struct qv_prepare {
+    struct qv_base base;
+    qv_prepare_opts opts;
+    struct qv_words tasks;
+};
+extern const struct argp qv__prepare_argp; // struct qv_prepare
+qv_status qv__prepare(const char *library, struct qv_prepare *p, bool as_json,
+                      qv_err *err) QV_MUST_CHECK;
 
 /* ---- chat.c ---- */
 

@@ -1,6 +1,7 @@
 /* eval.c - quiver eval: how well a model, with what is reused, does on tasks. */
 #include "cli/cli.h"
 #include "eval/suite.h"
+#include "route/route.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -182,13 +183,22 @@ static json_t *run_of(const struct args *a, const qv_model *m)
                   "library", w->library, "router", w->router, "expert", w->expert, "suite",
                   suite, "split", a->opts.split, "limit", (json_int_t)a->opts.limit);
     if (w->router) {
+        const struct qv_router_ops *ops = qv__router_find(w->router);
         json_object_set_new(run, "top_k",
-                            json_integer(w->top_k ? (json_int_t)w->top_k : 4));
+                            json_integer((json_int_t)qv__router_top_k(ops, w->top_k)));
         json_object_set_new(run, "temperature",
                             json_real(w->temperature > 0 ? (double)w->temperature : 1.0));
-        json_object_set_new(
-            run, "compose",
-            json_string(w->compose == QV_COMPOSE_OUTPUT ? "output" : "factor"));
+        json_object_set_new(run, "compose",
+                            json_string(qv__router_compose(ops, w->compose) == QV_OUTPUT
+                                            ? "output"
+                                            : "factor"));
+    }
+    if (w->filter)
+        json_object_set_new(run, "filter", json_integer((json_int_t)w->filter));
+    if (w->general) {
+        bool exactly = w->subtract == QV_SUBTRACT_EXACT;
+        json_object_set_new(run, "general", json_string(w->general));
+        json_object_set_new(run, "subtract", json_string(exactly ? "exact" : "factor"));
     }
     return run;
 }

@@ -11,9 +11,15 @@
 struct args {
     struct qv_words words; // the action, the library, and what else it takes
     struct qv_words tasks;
-    const char *model; // or NULL
+    struct qv_prepare *prepare;
     bool replaces, as_json;
 };
+
+/* The model's directory, or NULL; of GGUF adapters and import its config.json is enough. */
+static const char *model_of(const struct args *a)
+{
+    return a->prepare->base.dir;
+}
 
 /* What an action does with a library. */
 enum needs { OPENS, MAKES, HAS_NONE };
@@ -123,8 +129,8 @@ static qv_status run_add(qv_library *lib, const char *const *word, const struct 
         .replace = a->replaces,
     };
     qv_status result =
-        a->model ? qv_library_add_gguf(lib, word[0], word[1], a->model, &opts, err)
-                 : qv_library_add(lib, word[0], word[1], &opts, err);
+        model_of(a) ? qv_library_add_gguf(lib, word[0], word[1], model_of(a), &opts, err)
+                    : qv_library_add(lib, word[0], word[1], &opts, err);
     if (!result)
         print_done(a, "added", word[0]);
     return result;
@@ -154,8 +160,8 @@ static qv_status run_export(qv_library *lib, const char *const *word, const stru
                             int *code, qv_err *err)
 {
     (void)code;
-    qv_status result = a->model
-                           ? qv_library_export_gguf(lib, word[0], word[1], a->model, err)
+    qv_status result = model_of(a)
+                           ? qv_library_export_gguf(lib, word[0], word[1], model_of(a), err)
                            : qv_library_export(lib, word[0], word[1], err);
     if (!result)
         print_done(a, "exported", word[1]);
@@ -168,7 +174,7 @@ static qv_status run_convert(qv_library *lib, const char *const *word, const str
 {
     (void)lib;
     (void)code;
-    qv_status result = qv_adapter_convert(a->words.at[1], word[0], a->model, err);
+    qv_status result = qv_adapter_convert(a->words.at[1], word[0], model_of(a), err);
     if (!result)
         print_done(a, "converted", word[0]);
     return result;
@@ -190,7 +196,7 @@ static qv_status run_import(qv_library *lib, const char *const *word, const stru
 {
     (void)code;
     struct imported names = {json_array(), json_array()};
-    qv_status result = qv_library_import_mttl(lib, word[0], a->model, a->replaces,
+    qv_status result = qv_library_import_mttl(lib, word[0], model_of(a), a->replaces,
                                               note_imported, &names, err);
     if (!result)
         qv__print(json_pack("{s:s, s:o, s:O, s:O}", "library", a->words.at[1], "n_experts",
@@ -226,6 +232,15 @@ static qv_status run_verify(qv_library *lib, const char *const *word, const stru
     return result;
 }
 
+static qv_status run_prepare(qv_library *lib, const char *const *word, const struct args *a,
+                             int *code, qv_err *err)
+{
+    (void)lib;
+    (void)word;
+    (void)code;
+    return qv__prepare(a->words.at[1], a->prepare, a->as_json, err);
+}
+
 static const struct action actions[] = {
     {"list", "LIB", "the experts", 0, OPENS, run_list},
     {"show", "LIB NAME", "all that is known of one", 1, OPENS, run_show},
@@ -239,6 +254,8 @@ static const struct action actions[] = {
     {"import", "LIB DIR", "add the experts of a library of mttl's", 1, MAKES, run_import},
     {"convert", "ADAPTER ADAPTER", "write the first as the second, without a library", 1,
      HAS_NONE, run_convert},
+    {"prepare", "LIB", "make what a router needs besides the experts", 0, OPENS,
+     run_prepare},
 };
 
 static const struct action *find(const char *name)
@@ -262,10 +279,26 @@ static void check_model(const struct args *a, const struct action *action,
         is_gguf = qv__is_gguf_name(word[1]) || qv__is_gguf_name(word[2]);
     if (action->run == run_convert && !is_gguf)
         argp_error(state, "convert: neither adapter is a .gguf file");
-    else if (is_gguf && !a->model)
+    else if (is_gguf && !model_of(a))
         argp_error(state, "a GGUF adapter needs the --model it is for");
-    else if (a->model && !is_gguf && action->run != run_import)
-        argp_error(state, "--model goes with import and GGUF adapters");
+    else if (model_of(a) && !is_gguf && action->run != run_import &&
+             action->run != run_prepare)
+        argp_error(state, "--model goes with import, prepare and GGUF adapters");
+}
+
+static void check_prepare(const struct qv_prepare *p, bool is_asked,
+                          const struct argp_state *state)
+{
+    const struct {
+        bool is_given;
+        const char *option;
+    } all[] = {{p->opts.router, "--router"}, {p->tasks.n, "--tasks"}};
+    if (is_asked && !p->base.dir)
+        argp_error(state, "--model is missing");
+    for (size_t i = 0; i < QV_COUNT(all); i++)
+        if (all[i].is_given != is_asked)
+            argp_error(state, is_asked ? "%s is missing" : "%s goes with prepare",
+                       all[i].option);
 }
 
 static void check(const struct args *a, const struct argp_state *state)
@@ -281,8 +314,10 @@ static void check(const struct args *a, const struct argp_state *state)
         argp_error(state, "--task goes with add");
     else if (a->replaces && action->run != run_add && action->run != run_import)
         argp_error(state, "--replace goes with add and import");
-    else
+    else {
         check_model(a, action, state);
+        check_prepare(a->prepare, action->run == run_prepare, state);
+    }
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -291,15 +326,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &a->as_json;
+        state->child_inputs[1] = a->prepare;
         break;
     case KEY_TASK:
         qv__words_add(&a->tasks, arg);
         break;
     case KEY_REPLACE:
         a->replaces = true;
-        break;
-    case 'm':
-        a->model = arg;
         break;
     case ARGP_KEY_ARG:
         qv__words_add(&a->words, arg);
@@ -333,11 +366,10 @@ static char *list_actions(int key, const char *text, void *input)
 static const struct argp_option options[] = {
     {"task", KEY_TASK, "NAME", 0, "add: what it was trained on; may be given again", 0},
     {"replace", KEY_REPLACE, NULL, 0, "add, import: in place of those of the same name", 0},
-    {"model", 'm', "M", 0,
-     "Of GGUF adapters and of import: the model, of which config.json is enough", 0},
     {0},
 };
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
+static const struct argp_child children[] = {
+    {&qv__json_argp, 0, NULL, 0}, {&qv__prepare_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -345,7 +377,8 @@ static const struct argp spec = {
     .doc = "The experts of a library. An ADAPTER is a directory of PEFT's, or a file of "
            "llama.cpp's that ends in .gguf.\v"
            "With --json: list {\"experts\":[{\"name\":...}, ...]}, show {\"name\":...}, "
-           "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}.",
+           "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}, prepare "
+           "{\"made\":...}, how many artifacts are new.",
     .children = children,
     .help_filter = list_actions,
 };
@@ -364,7 +397,8 @@ static qv_status open_library(qv_library **lib, const char *dir, enum needs need
 
 int cmd_library(int argc, char **argv)
 {
-    struct args a = {0};
+    struct qv_prepare prepare = {.opts = {.router = NULL}};
+    struct args a = {.prepare = &prepare};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     const struct action *action = find(a.words.at[0]);
     qv_err err;
@@ -376,5 +410,6 @@ int cmd_library(int argc, char **argv)
     qv_library_close(lib);
     qv__words_free(&a.words);
     qv__words_free(&a.tasks);
+    qv__words_free(&prepare.tasks);
     return result ? qv__say_failure(&err) : code;
 }

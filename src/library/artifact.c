@@ -35,6 +35,14 @@ qv_status qv__library_put_artifact(qv_library *lib, const char *name, const char
                                    const char *hash, const struct qv_tensor_out *tensor,
                                    size_t n, qv_err *err)
 {
+    return qv__library_put_facts(lib, name, kind, hash, NULL, 0, tensor, n, err);
+}
+
+qv_status qv__library_put_facts(qv_library *lib, const char *name, const char *kind,
+                                const char *hash, const char *const (*facts)[2],
+                                size_t n_facts, const struct qv_tensor_out *tensor,
+                                size_t n, qv_err *err)
+{
     struct qv_change c = {0};
     qv_status result = check_names(name, kind, err);
     if (!result)
@@ -45,8 +53,12 @@ qv_status qv__library_put_artifact(qv_library *lib, const char *name, const char
     const char *dir = qv__arena_fmt(&c.arena, "%s/artifacts", home);
     const char *file = qv__arena_fmt(&c.arena, "%s.safetensors", kind);
     const char *made = qv__arena_fmt(&c.arena, "%s/%s", c.dir, file);
-    const char *const meta[][2] = {{STAMP, hash}};
-    result = qv__st_write(made, tensor, n, meta, 1, err);
+    const char *(*meta)[2] =
+        qv__arena_alloc(&c.arena, n_facts + 1, sizeof *meta, _Alignof(char *));
+    meta[0][0] = STAMP, meta[0][1] = hash;
+    for (size_t i = 0; i < n_facts; i++)
+        meta[i + 1][0] = facts[i][0], meta[i + 1][1] = facts[i][1];
+    result = qv__st_write(made, tensor, n, (const char *const(*)[2])meta, n_facts + 1, err);
     if (!result)
         result = qv__change_lock(&c, err);
     if (!result)

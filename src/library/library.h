@@ -3,7 +3,8 @@
  *
  * An artifact is something computed from an expert and kept beside it, in
  * <expert>/artifacts/<kind>.safetensors, stamped with the hash of the expert it
- * was computed from. One whose stamp is not the expert's hash does not exist.
+ * was computed from. One whose stamp is not the expert's hash does not exist. What else
+ * it was computed from (a model, data, settings) it may say in facts of its own.
  */
 #ifndef QV_LIBRARY_LIBRARY_H
 #define QV_LIBRARY_LIBRARY_H
@@ -32,6 +33,13 @@ qv_status qv__snapshot_read(struct qv_expert **out, const qv_snapshot *snap, siz
 qv_status qv__library_put_artifact(qv_library *lib, const char *name, const char *kind,
                                    const char *hash, const struct qv_tensor_out *tensor,
                                    size_t n, qv_err *err) QV_MUST_CHECK;
+
+/* The same with facts[n_facts] = {key, value} for qv__st_meta to find; keys but
+ * "expert". */
+qv_status qv__library_put_facts(qv_library *lib, const char *name, const char *kind,
+                                const char *hash, const char *const (*facts)[2],
+                                size_t n_facts, const struct qv_tensor_out *tensor,
+                                size_t n, qv_err *err) QV_MUST_CHECK;
 
 /* The artifact of the expert whose hash is `hash`. The caller ends *st with
  * qv__st_close. Fails with QV_ENOTFOUND if there is none or it is stale. */

@@ -244,19 +244,28 @@ qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
     return QV_OK;
 }
 
+/* B [D_out, R] of the j-th expert of a site, as an expert holds it; the caller's. NULL
+ * without memory. */
+static float *copy_B(const struct qv_bank_site *s, size_t j)
+{
+    size_t R = s->first[j + 1] - s->first[j];
+    const float *Bt = s->Bt + s->first[j] * s->D_out;
+    float *B = malloc(R * s->D_out * sizeof *B);
+    for (size_t o = 0; B && o < s->D_out; o++)
+        for (size_t r = 0; r < R; r++)
+            B[o * R + r] = Bt[r * s->D_out + o];
+    return B;
+}
+
 /* The prototype of the j-th expert of a site. qv__prototype wants B as an expert
  * holds it, so that a prototype is the same to the last bit whether computed
  * here or when the artifact was made. */
 static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
 {
     size_t R = s->first[j + 1] - s->first[j];
-    const float *Bt = s->Bt + s->first[j] * s->D_out;
-    float *B = malloc(R * s->D_out * sizeof *B);
+    float *B = copy_B(s, j);
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    for (size_t o = 0; o < s->D_out; o++)
-        for (size_t r = 0; r < R; r++)
-            B[o * R + r] = Bt[r * s->D_out + o];
     qv_status result =
         qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j,
                       s->A + s->first[j] * s->D_in, B, R, s->D_in, s->D_out, err);
@@ -264,23 +273,53 @@ static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
     return result;
 }
 
-qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)
+static qv_status spectral_pair(struct qv_bank_site *s, size_t j, qv_err *err)
 {
-    qv_status result = make_room(b, err);
-    if (result)
-        return result;
+    size_t R = s->first[j + 1] - s->first[j];
+    float *B = copy_B(s, j), *Bt = s->Bt + s->first[j] * s->D_out;
+    if (!B)
+        return qv_fail(err, QV_ENOMEM, "no memory for a spectrum");
+    qv_status result =
+        qv__spectral(s->A + s->first[j] * s->D_in, B, R, s->D_in, s->D_out, err);
+    for (size_t o = 0; !result && o < s->D_out; o++)
+        for (size_t r = 0; r < R; r++)
+            Bt[r * s->D_out + o] = B[o * R + r];
+    free(B);
+    return result;
+}
+
+/* Do `pair` for every expert of every site, in parallel; but for experts that `done`
+ * says are done, if it is not NULL. */
+static qv_status each_pair(struct qv_bank *b, const bool *done,
+                           qv_status (*pair)(struct qv_bank_site *, size_t, qv_err *),
+                           qv_err *err)
+{
+    qv_status result = QV_OK;
     size_t n_pairs = b->n_sites * b->K;
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n_pairs; i++) {
         struct qv_bank_site *s = &b->site[i / b->K];
-        size_t k = i % b->K, j = b->has_prototypes[k] ? s->K : place_of(s, k);
+        size_t k = i % b->K, j = done && done[k] ? s->K : place_of(s, k);
         qv_err own;
-        qv_status st = j < s->K ? compute_pair(s, j, &own) : QV_OK;
+        qv_status st = j < s->K ? pair(s, j, &own) : QV_OK;
         if (st)
 #pragma omp critical(qv__bank)
             result = qv_fail(err, st, "expert '%s': %s", b->name[k], own.msg);
     }
+    return result;
+}
+
+qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)
+{
+    qv_status result = make_room(b, err);
+    if (!result)
+        result = each_pair(b, b->has_prototypes, compute_pair, err);
     for (size_t k = 0; k < b->K && !result; k++)
         b->has_prototypes[k] = true;
     return result;
+}
+
+qv_status qv__bank_spectral(struct qv_bank *b, qv_err *err)
+{
+    return each_pair(b, NULL, spectral_pair, err);
 }

@@ -22,7 +22,8 @@ struct qv_bank_site {
     float *scale;  // [K]
     float *A;      // [first[K], D_in]
     float *Bt;     // [first[K], D_out] B transposed
-    float *proto;  // [K, D_in] Arrow's prototypes; NULL until asked for
+    float *proto;  // [K, D_in] Arrow's prototypes, or a router's own vectors in their
+                   // place; NULL until asked for
     float *sigma;  // [K, 2] their two largest singular values, scale left out
     float *gain;   // [2, D_out] or NULL: of a bank of one expert, what its update ends
                    // with, y = gain[0] y + gain[1]
@@ -56,6 +57,10 @@ float *qv__bank_gain(struct qv_bank *b, size_t site);
  * QV_EFORMAT if they do not fit the expert or are not finite, QV_ENOMEM. */
 qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
                                   const struct qv_prototypes *p, qv_err *err) QV_MUST_CHECK;
+
+/* Write every expert at every site as its spectrum (lora/spectrum.h): the same updates,
+ * with the right singular vectors as A. Fails with QV_ENOMEM. */
+qv_status qv__bank_spectral(struct qv_bank *b, qv_err *err) QV_MUST_CHECK;
 
 /* Compute the prototypes of every expert that has none yet, at every site (in
  * parallel). Does nothing the second time. */

@@ -1,6 +1,7 @@
 /* prototypes.h - all prototypes of one expert, as a library keeps them: an
  * artifact that depends on the expert alone, so that a bank need not compute
- * it again.
+ * it again. Centroids and gates (route/centroid.c, route/phatgoose.c) are one vector a
+ * site as well, and are kept in the same shape.
  */
 #ifndef QV_LORA_PROTOTYPES_H
 #define QV_LORA_PROTOTYPES_H

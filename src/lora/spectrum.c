@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct work {
     double *Q;      // [R, D_in] A, then the orthonormal rows of its LQ
@@ -74,15 +75,16 @@ static void core(const struct work *w, size_t R, size_t m)
         }
 }
 
-/* v = Q' u, of length 1, its largest entry positive. */
-static void direction(float *v, const struct work *w, size_t m, size_t D_in)
+/* v = Q' u of length 1, its largest entry positive, for the i-th eigenvector u. Returns
+ * what Q' u was multiplied by. */
+static double direction(float *v, const struct work *w, size_t i, size_t m, size_t D_in)
 {
-    const double *u = w->S; // row 0: the eigenvector of the largest eigenvalue
+    const double *u = w->S + i * m;
     for (size_t d = 0; d < D_in; d++)
         w->v[d] = 0;
-    for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < m; j++)
         for (size_t d = 0; d < D_in; d++)
-            w->v[d] += u[i] * w->Q[i * D_in + d];
+            w->v[d] += u[j] * w->Q[j * D_in + d];
 
     double largest = 0, norm2 = 0;
     for (size_t d = 0; d < D_in; d++) {
@@ -93,42 +95,86 @@ static void direction(float *v, const struct work *w, size_t m, size_t D_in)
     double scale = copysign(1 / sqrt(norm2), largest);
     for (size_t d = 0; d < D_in; d++)
         v[d] = (float)(w->v[d] * scale);
+    return scale;
+}
+
+/* Q, L and the eigenvectors and values of S, in memory that the caller frees. */
+static qv_status factorise(struct work *w, void **mem, const float *A, const float *B,
+                           size_t R, size_t D_in, size_t D_out, qv_err *err)
+{
+    *mem = NULL;
+    if (!qv__all_finite(A, R * D_in) || !qv__all_finite(B, D_out * R))
+        return qv_fail(err, QV_EFORMAT, "a weight is not finite");
+    qv_carve need = {.used = layout(w, NULL, R, D_in)};
+    *mem = qv__carve_alloc(&need);
+    if (!*mem)
+        return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
+    layout(w, *mem, R, D_in);
+    size_t m = qv__min(R, D_in);
+    for (size_t i = 0; i < R * D_in; i++)
+        w->Q[i] = A[i];
+    qv_status result = qv__lq(w->Q, w->L, R, D_in, err);
+    if (result)
+        return result;
+    gram(w->G, B, R, D_out);
+    core(w, R, m);
+    return qv__eigen(w->lambda, w->S, m, err);
 }
 
 qv_status qv__prototype(float *v, float sigma[2], const float *A, const float *B, size_t R,
                         size_t D_in, size_t D_out, qv_err *err)
 {
-    if (!qv__all_finite(A, R * D_in) || !qv__all_finite(B, D_out * R))
-        return qv_fail(err, QV_EFORMAT, "a weight is not finite");
-
     struct work w;
-    qv_carve need = {.used = layout(&w, NULL, R, D_in)};
-    void *mem = qv__carve_alloc(&need);
-    if (!mem)
-        return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    layout(&w, mem, R, D_in);
+    void *mem;
+    qv_status result = factorise(&w, &mem, A, B, R, D_in, D_out, err);
     size_t m = qv__min(R, D_in);
-
-    for (size_t i = 0; i < R * D_in; i++)
-        w.Q[i] = A[i];
-    qv_status result = qv__lq(w.Q, w.L, R, D_in, err);
-    if (result)
-        goto out;
-    gram(w.G, B, R, D_out);
-    core(&w, R, m);
-    result = qv__eigen(w.lambda, w.S, m, err);
-    if (result)
-        goto out;
-
-    sigma[0] = (float)sqrt(fmax(w.lambda[0], 0));
-    sigma[1] = m > 1 ? (float)sqrt(fmax(w.lambda[1], 0)) : 0;
-    if (w.lambda[0] > 0)
-        direction(v, &w, m, D_in);
-    else
+    if (!result) {
+        sigma[0] = (float)sqrt(fmax(w.lambda[0], 0));
+        sigma[1] = m > 1 ? (float)sqrt(fmax(w.lambda[1], 0)) : 0;
         for (size_t d = 0; d < D_in; d++)
             v[d] = 0;
-
-out:
+        if (w.lambda[0] > 0)
+            direction(v, &w, 0, m, D_in);
+    }
     free(mem);
+    return result;
+}
+
+/* Column i of B (L u), from the old B; `column` [R] is scratch. */
+static void project(float *B, double *column, const float *old, const struct work *w,
+                    size_t i, double sign, size_t R, size_t m, size_t D_out)
+{
+    for (size_t r = 0; r < R; r++) {
+        column[r] = 0;
+        for (size_t j = 0; j < m; j++)
+            column[r] += sign * w->L[r * m + j] * w->S[i * m + j];
+    }
+    for (size_t o = 0; o < D_out; o++) {
+        double sum = 0;
+        for (size_t r = 0; r < R; r++)
+            sum += (double)old[o * R + r] * column[r];
+        B[o * R + i] = (float)sum;
+    }
+}
+
+qv_status qv__spectral(float *A, float *B, size_t R, size_t D_in, size_t D_out, qv_err *err)
+{
+    struct work w;
+    void *mem = NULL;
+    float *old = malloc(D_out * R * sizeof *old);
+    qv_status result = old ? factorise(&w, &mem, A, B, R, D_in, D_out, err)
+                           : qv_fail(err, QV_ENOMEM, "no memory for a spectrum");
+    if (!result) {
+        size_t m = qv__min(R, D_in);
+        memcpy(old, B, D_out * R * sizeof *old);
+        memset(A, 0, R * D_in * sizeof *A);
+        memset(B, 0, D_out * R * sizeof *B);
+        for (size_t i = 0; i < m && w.lambda[i] > 1e-12 * w.lambda[0]; i++) {
+            double sign = copysign(1, direction(A + i * D_in, &w, i, m, D_in));
+            project(B, w.GL, old, &w, i, sign, R, m, D_out);
+        }
+    }
+    free(mem);
+    free(old);
     return result;
 }

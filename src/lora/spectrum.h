@@ -19,6 +19,14 @@
 qv_status qv__prototype(float *v, float sigma[2], const float *A, const float *B, size_t R,
                         size_t D_in, size_t D_out, qv_err *err) QV_MUST_CHECK;
 
+/* The same update in its own terms, B A = (U S) V': rows of A [R, D_in] become the right
+ * singular vectors, by decreasing singular value, each with its entry of largest
+ * magnitude positive, and columns of B [D_out, R] the left ones times the singular
+ * values. Values below a millionth of the first count as 0, and their rows and columns
+ * are 0; so A's first row is the prototype. Fails as qv__prototype does. */
+qv_status qv__spectral(float *A, float *B, size_t R, size_t D_in, size_t D_out,
+                       qv_err *err) QV_MUST_CHECK;
+
 /* Whether no element of x [n] is infinite or not a number. */
 bool qv__all_finite(const float *x, size_t n);
 

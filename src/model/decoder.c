@@ -15,6 +15,7 @@
  */
 #include "model/decoder.h"
 #include "base/rng.h"
+#include "model/reading.h"
 #include "op/attention.h"
 #include "op/embed.h"
 #include "op/gelu.h"
@@ -54,6 +55,8 @@ static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, f
     const struct qv_trainee *t = p->train;
     if (t && t->map && t->map[site].R)
         qv__lora(y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
+    if (t && t->gate && t->gate[site].R)
+        qv__gate(y, t->z[site], x, &t->gate[site], T, p->a->drop);
 }
 
 /* dx += the gradient through one site (unless dx is NULL), and the gradients of
@@ -69,6 +72,8 @@ static void apply_back(const struct qv_pass *p, size_t l, enum qv_linear_map whi
     if (t->map && t->map[site].R)
         qv__lora_back(dx, dy, x, t->z[site], &t->map[site], T, drop_of(t, site),
                       p->a->drop);
+    if (t->gate && t->gate[site].R)
+        qv__gate_back(dx, dy, x, t->z[site], &t->gate[site], T, p->a->drop);
     if (t->dw)
         qv__linear_back_weight(dw_of(p, &w->w), dy, x, w->w.D_out, w->w.D_in, T);
     if (t->dw && w->b.D_in)
@@ -224,7 +229,7 @@ static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
     qv__sum(x_next, y->mid, p->a->proj, p->b->T * p->m->c.D);
 }
 
-void qv__decoder_forward(const struct qv_pass *p)
+const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
 {
     struct qv_acts *a = p->a;
     const size_t T = p->b->T, L = p->m->c.L;
@@ -233,8 +238,16 @@ void qv__decoder_forward(const struct qv_pass *p)
         qv__embed(a->proj, p->b->pos, &p->m->positions, T);
         qv__sum(a->layer[0].x, a->layer[0].x, a->proj, T * p->m->c.D);
     }
-    for (size_t l = 0; l < L; l++)
+    for (size_t l = 0; l < n; l++)
         layer_forward(p, l, l + 1 < L ? a->layer[l + 1].x : a->x);
+    return n < L ? a->layer[n].x : a->x;
+}
+
+void qv__decoder_forward(const struct qv_pass *p)
+{
+    if (qv__update_reads(p->update))
+        qv__read_texts(p);
+    qv__decoder_hidden(p, p->m->c.L);
 }
 
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)

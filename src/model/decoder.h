@@ -10,6 +10,7 @@
 
 #include "model/model.h"
 #include "op/batch.h"
+#include "op/gate.h"
 #include "op/lora.h"
 #include "route/update.h"
 
@@ -43,7 +44,7 @@ struct qv_acts {
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;
     float *dn2;             // [T, D] in a parallel block
     float *dq_raw, *dk_raw; // with normed queries and keys
-    float *drop;            // [T, R + widest input] for LoRA's backward
+    float *drop;            // [T, R + widest input] for LoRA's and gates'
     void *mem;
 };
 
@@ -67,13 +68,16 @@ qv_status qv__cache_init(struct qv_cache *c, const qv_model *m, size_t n_ctx,
                          qv_err *err) QV_MUST_CHECK;
 void qv__cache_end(struct qv_cache *c);
 
-/* What a pass trains: LoRA maps at some sites, or the whole base. */
+/* What a pass trains: LoRA maps at some sites, the gates of frozen ones, or the whole
+ * base. */
 struct qv_trainee {
-    const struct qv_lora_map *map; // [n_sites], R = 0 where there is none; or NULL
-    float **z;                     // [n_sites] [T, R], kept for the backward pass
-    size_t lowest;                 // layer of the lowest map
-    struct qv_dropout drop;        // the seed of this pass; sites get their own
-    float *dw;                     // the base's gradient, as m->own lies; or NULL
+    const struct qv_lora_map *map;  // [n_sites], R = 0 where there is none; or NULL
+    const struct qv_gate_map *gate; // likewise
+    float **z;                      // [n_sites] [T, R], of gates [T, R + 1], kept for
+                                    // the backward pass
+    size_t lowest;                  // layer of the lowest map
+    struct qv_dropout drop;         // the seed of this pass; sites get their own
+    float *dw;                      // the base's gradient, as m->own lies; or NULL
 };
 
 struct qv_pass {
@@ -88,6 +92,9 @@ struct qv_pass {
 /* Fill p->a up to a->x. With caches, keys and values are appended to them, and
  * their n grows. */
 void qv__decoder_forward(const struct qv_pass *p);
+
+/* What the first n layers make of the batch, [T, D]; it lies in p->a. */
+const float *qv__decoder_hidden(const struct qv_pass *p, size_t n);
 
 /* a->logits [n, V] for n chosen rows of the pass. */
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n);

@@ -5,7 +5,9 @@
 #include "lora/peft.h"
 #include "model/adapted.h"
 #include "model/gguf_adapter.h"
+#include "model/kept.h"
 #include "model/model.h"
+#include "model/subtract.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,28 +54,71 @@ static qv_status bind_oracle(qv_reuse *r, const struct qv_reuse_from *from,
 static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
                              const struct qv_router_ops *ops, qv_err *err)
 {
-    const struct qv_router_opts opts = {from->top_k, from->temperature};
+    const struct qv_router_opts opts = {.top_k = from->top_k,
+                                        .temperature = from->temperature,
+                                        .filter = from->filter,
+                                        .texts = ops->reads ? &r->texts : NULL};
     qv_status result =
         qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
-    for (size_t i = 0; !result && from->proto && i < from->n; i++)
-        if (from->proto[i].mem)
-            result = qv__bank_set_prototypes(r->bank, i, &from->proto[i], err);
-    return result ? result : ops->open(&r->router, r->bank, &opts, err);
+    for (size_t i = 0; !result && from->vectors && i < from->n; i++)
+        if (from->vectors[i].mem)
+            result = qv__bank_set_prototypes(r->bank, i, &from->vectors[i], err);
+    return result ? result : qv__router_open(&r->router, ops, r->bank, &opts, err);
 }
 
-static qv_status bind(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err)
+static qv_status bind_as(qv_reuse *r, const struct qv_reuse_from *from,
+                         const struct qv_router_ops *ops, qv_err *err)
 {
-    if (!from->router)
-        return qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
-    const struct qv_router_ops *ops = qv__router_find(from->router);
     if (!ops)
-        return qv_fail(err, QV_ENOTFOUND, "no router is named '%s'", from->router);
-    if (from->n == 0)
-        return qv_fail(err, QV_ENOTFOUND, "no experts to route to");
+        return qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
     if (ops->is_oracle)
         return bind_oracle(r, from, ops, err);
     return ops->weigh ? fold(&r->bank, r, from, ops, 0, err)
                       : bind_router(r, from, ops, err);
+}
+
+/* The same for experts less something, whose own prototypes are no longer theirs. */
+static qv_status bind_less(qv_reuse *r, const struct qv_reuse_from *from, bool centred,
+                           const struct qv_router_ops *ops, qv_err *err)
+{
+    struct qv_expert **less = calloc(from->n, sizeof *less);
+    struct qv_reuse_from rest = *from;
+    qv_status result =
+        less ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory for %zu experts", from->n);
+    if (!result && centred)
+        result = qv__subtract_mean(less, from->experts, from->n, err);
+    else if (!result)
+        result = qv__subtract_general(less, from->experts, from->n, from->general,
+                                      from->n_general, from->subtracts_exactly, err);
+    rest.experts = less;
+    rest.n_general = 0;
+    if (!ops || !ops->artifact)
+        rest.vectors = NULL;
+    if (!result && !centred && ops && ops->is_centred)
+        result = bind_less(r, &rest, true, ops, err);
+    else if (!result)
+        result = bind_as(r, &rest, ops, err);
+    for (size_t i = 0; less && i < from->n; i++)
+        qv__expert_free(less[i]);
+    free(less);
+    return result;
+}
+
+static qv_status bind(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err)
+{
+    const struct qv_router_ops *ops = from->router ? qv__router_find(from->router) : NULL;
+    if (from->router && !ops)
+        return qv_fail(err, QV_ENOTFOUND, "no router is named '%s'", from->router);
+    if (from->n == 0 && (ops || from->n_general))
+        return qv_fail(err, QV_ENOTFOUND, "no experts to route to");
+    if (from->texts) {
+        r->texts = *from->texts;
+        *from->texts = (struct qv_text_table){0};
+    }
+    if (from->n_general)
+        return bind_less(r, from, false, ops, err);
+    return ops && ops->is_centred ? bind_less(r, from, true, ops, err)
+                                  : bind_as(r, from, ops, err);
 }
 
 qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
@@ -99,76 +144,86 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
 
 /* What is read from a library before it is bound. */
 struct reading {
-    struct qv_expert **experts;  // [n]
-    struct qv_prototypes *proto; // [n] all-zero where none are stored
-    const char *const **tasks;   // [n] borrowed from the snapshot
-    size_t *n_tasks;             // [n]
-    size_t n;
+    struct qv_expert **experts; // [n]
+    struct qv_expert **general; // [n_general]
+    const char *const **tasks;  // [n] borrowed from the snapshot
+    size_t *n_tasks;            // [n]
+    size_t n, n_general;
+    struct qv_kept kept;
 };
 
-/* What is stored beside the expert of that hash. *p stays all-zero if nothing is,
- * or something that was computed from another version of it. */
-static qv_status read_prototypes(struct qv_prototypes *p, const qv_library *lib,
-                                 const struct qv_expert *e, const char *hash, qv_err *err)
+/* Whether `name` is in a list parted by commas. */
+static bool is_listed(const char *list, const char *name)
 {
-    struct qv_st st;
-    qv_err why;
-    qv_status result = qv__library_artifact(&st, lib, e->name, "prototypes", hash, &why);
-    if (result == QV_ENOTFOUND)
-        return QV_OK;
-    if (result)
-        return qv_fail(err, result, "%s", why.msg);
-    const struct qv_tensor *v = qv__st_find(&st, "v"), *sigma = qv__st_find(&st, "sigma");
-    result = qv__prototypes_init(p, e, err);
-    if (!result && v && v->dtype == QV_F32 && v->n == p->first[p->n_sites] && sigma &&
-        sigma->dtype == QV_F32 && sigma->n == 2 * p->n_sites) {
-        qv__st_f32(p->v, v, 0, v->n);
-        qv__st_f32(p->sigma, sigma, 0, sigma->n);
-    } else if (!result) {
-        result = qv_fail(err, QV_EFORMAT, "artifact 'prototypes' is not of its shape");
+    size_t n = strlen(name);
+    for (const char *at = list; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == '\0'))
+            return true;
     }
-    qv__st_close(&st);
-    return result;
+    return false;
+}
+
+static qv_status read_expert(struct reading *d, const qv_model *m, const qv_snapshot *snap,
+                             size_t i, bool is_general, qv_err *err)
+{
+    const qv_expert_info *info = qv_snapshot_info(snap, i);
+    struct qv_expert **to = is_general ? &d->general[d->n_general] : &d->experts[d->n];
+    qv_status result = qv__snapshot_read(to, snap, i, &m->sites, err);
+    if (result)
+        return result;
+    if (is_general) {
+        d->n_general++;
+        return QV_OK;
+    }
+    d->tasks[d->n] = info->meta.task;
+    d->n_tasks[d->n++] = info->meta.n_tasks;
+    result = qv__kept_add(&d->kept, *to, info->hash, err);
+    // What is not found says of whom by itself.
+    return result && result != QV_ENOTFOUND
+               ? qv_wrap(err, result, "expert '%s': ", info->name)
+               : result;
 }
 
 static qv_status read_experts(struct reading *d, const qv_model *m, const qv_library *lib,
-                              const qv_snapshot *snap, const char *only, qv_err *err)
+                              const qv_snapshot *snap, const qv_reuse_opts *o, qv_err *err)
 {
-    size_t n = qv_snapshot_size(snap);
-    d->experts = calloc(qv__max(n, 1), sizeof *d->experts);
-    d->proto = calloc(qv__max(n, 1), sizeof *d->proto);
-    d->tasks = calloc(qv__max(n, 1), sizeof *d->tasks);
-    d->n_tasks = calloc(qv__max(n, 1), sizeof *d->n_tasks);
-    if (!d->experts || !d->proto || !d->tasks || !d->n_tasks)
+    size_t n = qv__max(qv_snapshot_size(snap), 1), n_names = o->general ? 1 : 0;
+    d->experts = calloc(n, sizeof *d->experts);
+    d->general = calloc(n, sizeof *d->general);
+    d->tasks = calloc(n, sizeof *d->tasks);
+    d->n_tasks = calloc(n, sizeof *d->n_tasks);
+    if (!d->experts || !d->general || !d->tasks || !d->n_tasks)
         return qv_fail(err, QV_ENOMEM, "no memory for %zu experts", n);
-    for (size_t i = 0; i < n; i++) {
-        const qv_expert_info *info = qv_snapshot_info(snap, i);
-        if (only && strcmp(only, info->name) != 0)
-            continue;
-        size_t k = d->n;
-        qv_status result = qv__snapshot_read(&d->experts[k], snap, i, &m->sites, err);
-        if (result)
-            return result;
-        d->n++;
-        d->tasks[k] = info->meta.task;
-        d->n_tasks[k] = info->meta.n_tasks;
-        result = read_prototypes(&d->proto[k], lib, d->experts[k], info->hash, err);
-        if (result)
-            return qv_wrap(err, result, "expert '%s': ", info->name);
+    const struct qv_router_ops *ops =
+        o->router && !o->expert ? qv__router_find(o->router) : NULL;
+    qv_status result = qv__kept_init(&d->kept, lib, m, ops, n, err);
+    for (size_t i = 0; !result && i < qv_snapshot_size(snap); i++) {
+        const char *name = qv_snapshot_info(snap, i)->name;
+        bool is_general = o->general && is_listed(o->general, name);
+        if (is_general || !o->expert || strcmp(o->expert, name) == 0)
+            result = read_expert(d, m, snap, i, is_general, err);
     }
-    if (only && d->n == 0)
-        return qv_fail(err, QV_ENOTFOUND, "no expert is named '%s'", only);
-    return QV_OK;
+    if (!result && o->expert && d->n == 0)
+        result = qv_fail(err, QV_ENOTFOUND, "no expert is named '%s'", o->expert);
+    for (const char *at = o->general; at && (at = strchr(at, ',')); at++)
+        n_names++;
+    if (!result && d->n_general != n_names)
+        result = qv_fail(err, QV_ENOTFOUND,
+                         "%zu experts among '%s', which names %zu general ones",
+                         d->n_general, o->general, n_names);
+    return result;
 }
 
 static void end_reading(struct reading *d)
 {
-    for (size_t i = 0; i < d->n; i++) {
+    for (size_t i = 0; i < d->n; i++)
         qv__expert_free(d->experts[i]);
-        qv__prototypes_end(&d->proto[i]);
-    }
+    for (size_t i = 0; i < d->n_general; i++)
+        qv__expert_free(d->general[i]);
+    qv__kept_end(&d->kept);
     free(d->experts);
-    free(d->proto);
+    free(d->general);
     free(d->tasks);
     free(d->n_tasks);
 }
@@ -186,17 +241,22 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
     if (!result)
         result = qv_library_snapshot(&snap, lib, err);
     if (!result)
-        result = read_experts(&d, m, lib, snap, o->expert, err);
+        result = read_experts(&d, m, lib, snap, o, err);
     struct qv_reuse_from from = {
         .experts = d.experts,
         .n = d.n,
-        .proto = d.proto,
+        .vectors = d.kept.vectors,
+        .texts = &d.kept.texts,
+        .general = d.general,
+        .n_general = d.n_general,
+        .subtracts_exactly = o->subtract == QV_SUBTRACT_EXACT,
         .tasks = d.tasks,
         .n_tasks = d.n_tasks,
         .router = o->expert ? NULL : o->router,
         .top_k = o->top_k,
+        .filter = o->filter,
         .temperature = o->temperature,
-        .compose = o->compose == QV_COMPOSE_OUTPUT ? QV_OUTPUT : QV_FACTOR,
+        .compose = qv__router_compose(d.kept.ops, o->compose),
     };
     if (!result)
         result = qv__reuse_new(out, m, &from, err);
@@ -258,6 +318,8 @@ qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_op
                        "a library needs a router or an expert, one of them");
     if (!o.library && (o.router || o.expert))
         return qv_fail(err, QV_EFORMAT, "a router or an expert needs a library");
+    if (!o.library && o.general)
+        return qv_fail(err, QV_EFORMAT, "general experts need a library");
     if (o.library)
         return open_library(out, model, &o, err);
     return o.adapter ? open_adapter(out, model, o.adapter, err)
@@ -275,6 +337,8 @@ void qv_reuse_close(qv_reuse *r)
     qv__adapter_free(r->adapter);
     for (size_t i = 0; r->of && i < r->n; i++)
         qv__bank_free(r->of[i]);
+    free(r->texts.v);
+    free(r->texts.bias);
     qv__arena_free(&r->arena);
     free(r);
 }

@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "lora/expert.h"
+#include "lora/prototypes.h"
 #include "route/update.h"
 
 struct qv_reuse {
@@ -21,20 +22,28 @@ struct qv_reuse {
     size_t *n_tasks;            // [n]
     struct qv_adapter *adapter; // that holds more than an expert may; or NULL
     struct qv_adapted *adapted; // the model as it leaves it; or NULL
+    struct qv_text_table texts; // for a router by text; owns v and bias
     qv_arena arena;
 };
 
 /* The same from experts in memory (borrowed during the call). `router` NULL
  * stands for the only expert. tasks [n][n_tasks[n]] is for the oracle and may be
- * NULL otherwise. Prototypes that a router needs and `proto` lacks are computed. */
+ * NULL otherwise. `vectors` are a router's own, from an artifact, or Arrow's
+ * prototypes; those that Arrow needs and it lacks are computed. `texts` is taken: it is
+ * all-zero afterwards. The mean of general experts, if there are any, is taken from each
+ * of the others first (model/subtract.h). */
 struct qv_reuse_from {
     struct qv_expert *const *experts;
     size_t n;
-    const struct qv_prototypes *proto; // [n] all-zero where there are none; or NULL
+    const struct qv_prototypes *vectors; // [n] all-zero where there are none; or NULL
+    struct qv_text_table *texts;         // or NULL
+    struct qv_expert *const *general;    // [n_general]
+    size_t n_general;
+    bool subtracts_exactly;
     const char *const *const *tasks;
     const size_t *n_tasks;
     const char *router;
-    size_t top_k;
+    size_t top_k, filter;
     float temperature;
     enum qv_compose compose;
 };

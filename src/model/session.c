@@ -97,6 +97,9 @@ qv_status qv_session_sync(qv_session *s, const int *tokens, size_t n, qv_err *er
         same++;
     if (same == n && same == s->n && s->has_logits)
         return QV_OK;
+    // Another prompt is read anew, and its tokens with it.
+    if (same < s->n && qv__update_reads(&s->update))
+        same = 0;
     if (same == n) // the last token's logits are wanted: run it again
         same--;
     memcpy(s->token, tokens, n * sizeof *tokens);

@@ -12,6 +12,7 @@
 struct qv_seq {
     size_t begin, n; // rows begin .. begin + n - 1 of the batch
     size_t n_past;   // positions already in the cache before them
+    size_t n_prompt; // of its rows, those that routers by text read; 0: all of them
     size_t cache;    // which cache the caller keeps for it (inference only)
 };
 

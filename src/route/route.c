@@ -7,10 +7,11 @@
 #include <string.h>
 
 static const struct qv_router_ops *const list[] = {
-    &qv__arrow,
-    &qv__uniform,
-    &qv__oracle,
-    NULL,
+    &qv__arrow,      &qv__arrow_unit,   &qv__arrow_norm,   &qv__arrow_across,
+    &qv__arrow_root, &qv__arrow_sigma,  &qv__arrow_signed, &qv__arrow_mean,
+    &qv__spectr,     &qv__spectr_sigma, &qv__lag,          &qv__centroid,
+    &qv__avg_act,    &qv__phatgoose,    &qv__retrieval,    &qv__tp,
+    &qv__tp_ngrams,  &qv__uniform,      &qv__oracle,       NULL,
 };
 
 const struct qv_router_ops *const *qv__routers(void)
@@ -26,45 +27,72 @@ const struct qv_router_ops *qv__router_find(const char *name)
     return NULL;
 }
 
+qv_status qv__router_open(struct qv_router **out, const struct qv_router_ops *ops,
+                          struct qv_bank *bank, const struct qv_router_opts *opts,
+                          qv_err *err)
+{
+    static const struct qv_router_opts none;
+    *out = NULL;
+    return ops->open(out, ops, bank, opts ? opts : &none, err);
+}
+
 void qv__router_close(struct qv_router *router)
 {
     if (router)
         router->ops->close(router);
 }
 
+enum qv_compose qv__router_compose(const struct qv_router_ops *ops, qv_composition asked)
+{
+    if (asked == QV_COMPOSE_DEFAULT)
+        return ops && ops->adds_outputs ? QV_OUTPUT : QV_FACTOR;
+    return asked == QV_COMPOSE_OUTPUT ? QV_OUTPUT : QV_FACTOR;
+}
+
+size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked)
+{
+    return asked ? asked : ops->top_k ? ops->top_k : 4;
+}
+
 qv_status qv__router_init(struct qv_router *r, const struct qv_router_ops *ops,
                           const struct qv_bank *bank, const struct qv_router_opts *opts,
                           qv_err *err)
 {
-    struct qv_router_opts o = opts ? *opts : (struct qv_router_opts){0};
-    if (o.temperature != 0 && !(o.temperature > 0 && isfinite(o.temperature)))
+    const float t = opts->temperature;
+    if (t != 0 && !(t > 0 && isfinite(t)))
         return qv_fail(err, QV_EFORMAT, "%s: a temperature of %g is not positive",
-                       ops->name, (double)o.temperature);
+                       ops->name, (double)t);
     *r = (struct qv_router){
         .ops = ops,
         .bank = bank,
-        .top_k = o.top_k ? o.top_k : 4,
-        .temperature = o.temperature != 0 ? o.temperature : 1,
+        .top_k = qv__router_top_k(ops, opts->top_k),
+        .temperature = t != 0 ? t : 1,
+        .texts = opts->texts,
     };
     return QV_OK;
+}
+
+void qv__top(int *place, float *value, const float *l, size_t K, size_t k)
+{
+    // The best so far, sorted; only a strictly larger one passes an earlier one.
+    size_t n = 0;
+    for (size_t e = 0; e < K; e++) {
+        if (n == k && !(l[e] > value[k - 1]))
+            continue;
+        size_t i = n < k ? n++ : k - 1;
+        for (; i > 0 && l[e] > value[i - 1]; i--) {
+            value[i] = value[i - 1];
+            place[i] = place[i - 1];
+        }
+        value[i] = l[e];
+        place[i] = (int)e;
+    }
 }
 
 void qv__top_softmax(int *expert, float *weight, const float *l, size_t K, size_t k,
                      float temperature)
 {
-    // The best so far, sorted; only a strictly larger logit passes an earlier one.
-    size_t n = 0;
-    for (size_t e = 0; e < K; e++) {
-        if (n == k && !(l[e] > weight[k - 1]))
-            continue;
-        size_t i = n < k ? n++ : k - 1;
-        for (; i > 0 && l[e] > weight[i - 1]; i--) {
-            weight[i] = weight[i - 1];
-            expert[i] = expert[i - 1];
-        }
-        weight[i] = l[e];
-        expert[i] = (int)e;
-    }
+    qv__top(expert, weight, l, K, k);
     float max = weight[0], sum = 0;
     for (size_t i = 0; i < k; i++) {
         weight[i] = expf((weight[i] - max) / temperature);

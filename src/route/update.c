@@ -4,16 +4,35 @@
 #include "base/carve.h"
 #include "op/dora.h"
 #include "op/gemm.h"
+#include "route/text.h"
 
 #include <stdlib.h>
 
-static size_t layout(struct qv_update *u, void *base, size_t T, size_t k, size_t z_rows,
-                     size_t z_width)
+/* The largest of each over the bank's sites. */
+struct most {
+    size_t k, z_rows, z_width;
+};
+
+static void lay_out_texts(struct qv_texts *x, qv_carve *c, const struct qv_update *u)
+{
+    size_t T = u->T_max;
+    x->logit = qv__carve_f32(c, T, u->bank->K);
+    x->slot = qv__carve(c, T, 1, 1, sizeof *x->slot);
+    x->f = qv__carve_f32(c, u->router->texts->F, 1);
+    x->token = qv__carve(c, T, 1, 1, sizeof *x->token);
+    x->pos = qv__carve(c, T, 1, 1, sizeof *x->pos);
+    x->seq = qv__carve(c, T, 1, 1, sizeof *x->seq);
+    x->of = qv__carve(c, T, 1, 1, sizeof *x->of);
+}
+
+static size_t layout(struct qv_update *u, void *base, const struct most *most)
 {
     qv_carve c = {.base = base};
-    u->routing.expert = qv__carve(&c, T, k, 1, sizeof *u->routing.expert);
-    u->routing.weight = qv__carve_f32(&c, T, k);
-    u->z = qv__carve_f32(&c, z_rows, z_width);
+    u->routing.expert = qv__carve(&c, u->T_max, most->k, 1, sizeof *u->routing.expert);
+    u->routing.weight = qv__carve_f32(&c, u->T_max, most->k);
+    u->z = qv__carve_f32(&c, most->z_rows, most->z_width);
+    if (qv__update_reads(u))
+        lay_out_texts(&u->texts, &c, u);
     return c.used;
 }
 
@@ -24,19 +43,19 @@ qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
     qv_check(router ? router->bank == bank : bank->K == 1);
     *u = (struct qv_update){
         .bank = bank, .router = router, .compose = compose, .T_max = T_max};
-    size_t K = 0, R = 0;
+    struct most most = {.z_rows = router ? qv__min(T_max, QV_ROUTE_BLOCK) : T_max};
     for (size_t m = 0; m < bank->n_sites; m++) {
-        K = qv__max(K, bank->site[m].K);
-        R = qv__max(R, bank->site[m].R_max);
+        const struct qv_bank_site *s = &bank->site[m];
+        bool has_width = router && router->ops->width;
+        size_t width = !router ? s->R_max : has_width ? router->ops->width(s) : s->K;
+        most.z_width = qv__max(most.z_width, width);
+        most.k = router ? qv__max(most.k, qv__min(router->top_k, s->K)) : 0;
     }
-    size_t k = router ? qv__min(router->top_k, K) : 0;
-    size_t z_rows = router ? qv__min(T_max, QV_ROUTE_BLOCK) : T_max;
-    size_t z_width = router ? K : R;
-    qv_carve need = {.used = layout(u, NULL, T_max, k, z_rows, z_width)};
+    qv_carve need = {.used = layout(u, NULL, &most)};
     u->mem = qv__carve_alloc(&need);
     if (!u->mem)
         return qv_fail(err, QV_ENOMEM, "no memory to route %zu tokens", T_max);
-    layout(u, u->mem, T_max, k, z_rows, z_width);
+    layout(u, u->mem, &most);
     return QV_OK;
 }
 
@@ -46,6 +65,16 @@ void qv__update_end(struct qv_update *u)
         return;
     free(u->mem);
     *u = (struct qv_update){0};
+}
+
+bool qv__update_reads(const struct qv_update *u)
+{
+    return u && u->router && u->router->ops->reads;
+}
+
+void qv__update_judge(struct qv_update *u, size_t slot, const float *f)
+{
+    u->router->ops->judge(u->router, u->texts.logit + slot * u->bank->K, f);
 }
 
 /* y += s (x A') B': two products, as narrow as the expert's rank; and DoRA's gain. */
@@ -68,11 +97,17 @@ void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x
     const struct qv_bank_site *s = &u->bank->site[site];
     if (s->K == 0 || T == 0)
         return;
+    if (u->see)
+        u->see(u->watch_arg, site, T, x);
     if (!u->router) {
         apply_dense(u, s, y, x, T);
         return;
     }
-    u->router->ops->route(u->router, site, x, T, u->z, &u->routing);
+    if (qv__update_reads(u))
+        qv__text_route(u->router, site, u->texts.logit, u->texts.slot, T, u->z,
+                       &u->routing);
+    else
+        u->router->ops->route(u->router, site, x, T, u->z, &u->routing);
     if (u->watch)
         u->watch(u->watch_arg, site, T, &u->routing);
     qv__compose(y, x, T, s, &u->routing, u->compose);

@@ -14,13 +14,14 @@ enum { MAX_LOGITS = 1 << 25 }; // floats of logits a pass may need: 128 MiB
 /* One thread's share. */
 struct qv_lane {
     struct qv_acts acts;
-    int *token, *pos;        // [T_max]
-    struct qv_seq *seq;      // [T_max]
-    int *row, *target;       // [n_rows]
-    float *weight, *logprob; // [n_rows]
-    struct qv_lora_map *map; // [n_sites]
-    float **z;               // [n_sites] [T_max, R]
-    float *g;                // [n] this lane's gradient
+    int *token, *pos;         // [T_max]
+    struct qv_seq *seq;       // [T_max]
+    int *row, *target;        // [n_rows]
+    float *weight, *logprob;  // [n_rows]
+    struct qv_lora_map *map;  // [n_sites]
+    struct qv_gate_map *gate; // [n_sites]
+    float **z;                // [n_sites] [T_max, R], of gates [T_max, R + 1]
+    float *g;                 // [n] this lane's gradient
     struct qv_trainee train;
     double loss; // this lane's part
 };
@@ -39,10 +40,13 @@ static void carve_lane(struct qv_lane *l, qv_carve *c, const struct qv_objective
     l->g = qv__carve_f32(c, o->n, 1);
     if (!e)
         return;
-    l->map = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->map);
+    if (o->of.gates)
+        l->gate = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->gate);
+    else
+        l->map = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->map);
     l->z = qv__carve(c, o->of.m->sites.n, 1, 1, sizeof *l->z);
     for (size_t i = 0; i < e->n_sites; i++) {
-        float *z = qv__carve_f32(c, T, e->site[i].R);
+        float *z = qv__carve_f32(c, T, e->site[i].R + (o->of.gates ? 1 : 0));
         if (l->z)
             l->z[qv__site_find(&o->of.m->sites, e->site[i].path)] = z;
     }
@@ -59,7 +63,7 @@ static size_t lay_out(struct qv_objective *o, void *base)
     return c.used;
 }
 
-/* Point a lane's trainee at the expert's weights and the lane's gradient. */
+/* Point a lane's trainee at the expert's weights or gates and the lane's gradient. */
 static void wire(struct qv_lane *l, const struct qv_objective *o)
 {
     const struct qv_expert *e = o->of.expert;
@@ -68,20 +72,33 @@ static void wire(struct qv_lane *l, const struct qv_objective *o)
         l->train.dw = l->g;
     if (!e)
         return;
-    l->train = (struct qv_trainee){.map = l->map, .z = l->z, .lowest = SIZE_MAX};
+    l->train =
+        (struct qv_trainee){.map = l->map, .gate = l->gate, .z = l->z, .lowest = SIZE_MAX};
     for (size_t i = 0; i < e->n_sites; i++) {
         const struct qv_expert_site *s = &e->site[i];
         size_t site = qv__site_find(sites, s->path);
-        l->map[site] = (struct qv_lora_map){
-            .A = s->A,
-            .B = s->B,
-            .dA = l->g + (s->A - e->w),
-            .dB = l->g + (s->B - e->w),
-            .R = s->R,
-            .D_in = s->D_in,
-            .D_out = s->D_out,
-            .scale = s->scale,
-        };
+        if (l->gate)
+            l->gate[site] = (struct qv_gate_map){
+                .A = s->A,
+                .B = s->B,
+                .v = o->of.gates->v + o->of.gates->first[i],
+                .dv = l->g + o->of.gates->first[i],
+                .R = s->R,
+                .D_in = s->D_in,
+                .D_out = s->D_out,
+                .scale = s->scale,
+            };
+        else
+            l->map[site] = (struct qv_lora_map){
+                .A = s->A,
+                .B = s->B,
+                .dA = l->g + (s->A - e->w),
+                .dB = l->g + (s->B - e->w),
+                .R = s->R,
+                .D_in = s->D_in,
+                .D_out = s->D_out,
+                .scale = s->scale,
+            };
         l->train.lowest = qv__min(l->train.lowest, sites->at[site].layer);
     }
 }
@@ -94,7 +111,10 @@ qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_o
     size_t R_max = 0;
     for (size_t i = 0; e && i < e->n_sites; i++)
         R_max = qv__max(R_max, e->site[i].R);
-    o->n = e ? e->n_w : of->full ? of->m->n_own : 0;
+    o->n = of->gates  ? of->gates->first[of->gates->n_sites]
+           : e        ? e->n_w
+           : of->full ? of->m->n_own
+                      : 0;
     o->n_lanes = lanes ? lanes : (size_t)omp_get_max_threads();
     o->T_max = pass_tokens + qv__max(longest, 1);
     o->n_rows = qv__max(qv__min(o->T_max, MAX_LOGITS / of->m->c.V), qv__max(longest, 1));
@@ -178,7 +198,8 @@ static void append(struct qv_lane *l, struct qv_batch *b, size_t *n_rows,
                    const struct qv_sequence *s, float share)
 {
     struct extent x = extent(s);
-    l->seq[b->n_seq++] = (struct qv_seq){.begin = b->T, .n = x.rows};
+    l->seq[b->n_seq++] =
+        (struct qv_seq){.begin = b->T, .n = x.rows, .n_prompt = s->n_prompt};
     for (size_t i = 0; i < x.rows; i++) {
         l->token[b->T + i] = s->ids[i];
         l->pos[b->T + i] = (int)i;

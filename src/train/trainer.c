@@ -243,6 +243,17 @@ qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_sou
     return train(&t, &of, e->w, e->n_w, e->name, err);
 }
 
+qv_status qv__train_gates(struct qv_prototypes *gates, struct qv_expert *e,
+                          const qv_model *m, struct qv_source *src,
+                          const struct qv_train_opts *opts, struct qv_train_log *log,
+                          qv_err *err)
+{
+    struct trainer t = {
+        .o = opts ? *opts : (struct qv_train_opts){0}, .src = src, .log = log};
+    const struct qv_objective_of of = {.m = m, .expert = e, .gates = gates};
+    return train(&t, &of, gates->v, gates->first[gates->n_sites], e->name, err);
+}
+
 qv_status qv__train_full(qv_model *m, struct qv_source *src,
                          const struct qv_sequence *const *valid, size_t n_valid,
                          const struct qv_train_opts *opts, const char *checkpoint,

@@ -22,7 +22,9 @@ static void every_command_lists_its_options(void **state)
         {"info", "--json PATH"},
         {"tokenize", "--model --decode --special --json TEXT|-"},
         {"score", "--model --compute --text --file --window --stride --no-start --adapter "
-                  "--library --router --expert --top-k --temperature --compose --json"},
+                  "--library --router --expert --top-k --temperature --compose --filter "
+                  "--general --subtract "
+                  "--json lag: phatgoose: tp:"},
         {"generate", "--model --prompt --max-tokens --temperature --top-p --top-k --stop "
                      "--seed --adapter --library --router --expert --router-top-k "
                      "--router-temperature --compose --chat --system --messages --json"},
@@ -33,7 +35,8 @@ static void every_command_lists_its_options(void **state)
         {"build",
          "--model --tasks --library --method --clusters --similarity --first-part "
          "--limit --rank --lr --steps --seed --json private: shared: mbc: random:"},
-        {"library", "list show add remove rename verify export --task --replace --json"},
+        {"library", "list show add remove rename verify export prepare --task --replace "
+                    "--model --router --tasks --limit --layers --seed --json"},
         {"cluster", "--clusters --method --seed --json LIB"},
         {"merge", "--method --out --experts --weights --general --density --gamma --rank "
                   "--elect --seed --json LIB average cat svd ties dare_linear breadcrumbs "
@@ -90,6 +93,9 @@ static void wrong_usage_exits_with_2_and_says_what_is_wrong(void **state)
         {"score -m m -t a --library l --router arrow --expert x",
          "--router and --expert: choose one"},
         {"score -m m -t a --library l --router bow", "--router: no router is named 'bow'"},
+        {"score -m m -t a --general x", "--general needs a --library"},
+        {"score -m m -t a --subtract all", "--subtract: 'all' is not factor or exact"},
+        {"score -m m -t a --filter 0", "--filter: 0 is less than 1"},
         {"score -m m -t a --compose sum", "--compose: 'sum' is not factor or output"},
         {"score -m m -t a --top-k 0", "--top-k: 0 is less than 1"},
         {"score -m m -t a --top-k -3", "--top-k: '-3' is not a whole number"},

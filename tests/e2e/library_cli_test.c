@@ -24,8 +24,9 @@ static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **
         {"library show lib", "quiver library: show takes LIB NAME"},
         {"library list lib --replace",
          "quiver library: --replace goes with add and import"},
-        {"library list lib -m m", "--model goes with import and GGUF adapters"},
-        {"library add lib x ad -m m", "--model goes with import and GGUF adapters"},
+        {"library list lib -m m", "--model goes with import, prepare and GGUF adapters"},
+        {"library add lib x ad -m m",
+         "--model goes with import, prepare and GGUF adapters"},
         {"library add lib x a.gguf", "a GGUF adapter needs the --model it is for"},
         {"library export lib x a.gguf", "a GGUF adapter needs the --model it is for"},
         {"library convert ad a.gguf", "a GGUF adapter needs the --model it is for"},
@@ -33,6 +34,12 @@ static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **
         {"library convert ad", "quiver library: convert takes ADAPTER ADAPTER"},
         {"library import lib", "quiver library: import takes LIB DIR"},
         {"library list lib --task x", "quiver library: --task goes with add"},
+        {"library list lib --router arrow", "quiver library: --router goes with prepare"},
+        {"library list lib -m m", "quiver library: --model goes with prepare"},
+        {"library prepare lib --router tp --tasks x", "quiver library: --model is missing"},
+        {"library prepare lib -m m --tasks x", "quiver library: --router is missing"},
+        {"library prepare lib -m m --router tp", "quiver library: --tasks is missing"},
+        {"library prepare lib tasks", "quiver library: prepare takes LIB"},
         {"cluster", "quiver cluster: there is no library"},
         {"cluster a b", "quiver cluster: one library at a time"},
         {"cluster lib --method k", "--method: 'k' is not mbc or gauge"},
@@ -164,6 +171,75 @@ static void a_route_has_k_experts_a_token_whose_weights_sum_to_one(void **state)
     json_decref(v);
     works("route -m m --library lib --router arrow 'Say a 3:'");
     assert_non_null(strstr(said.out, "each site, over 6 tokens"));
+}
+
+/* What is kept for routers is made once, and missed by those that need it. */
+static void what_a_router_needs_is_prepared(void **state)
+{
+    (void)state;
+    static const char *const needy[] = {"centroid", "retrieval", "tp", "tp_ngrams",
+                                        "phatgoose"};
+    for (size_t i = 0; i < QV_COUNT(needy); i++) {
+        char args[160], words[160];
+        snprintf(args, sizeof args, "score -m m --library lib --router %s --text a",
+                 needy[i]);
+        snprintf(words, sizeof words,
+                 "'quiver library prepare LIB --router %s --model M --tasks DIR' makes it",
+                 needy[i]);
+        says(args, 1, words);
+        snprintf(args, sizeof args,
+                 "library prepare lib --router %s -m m --tasks tasks --limit 8 --epochs 1 "
+                 "--json",
+                 needy[i]);
+        for (int again = 0; again < 2; again++) {
+            json_t *v = json_of(args);
+            assert_int_equal(json_integer_value(json_object_get(v, "made")), again ? 0 : 3);
+            json_decref(v);
+        }
+    }
+    says("library prepare lib --router arrow -m m --tasks tasks", 1,
+         "router 'arrow' needs nothing but the experts");
+    works("library verify lib");
+}
+
+/* All of them but the oracle, which an evaluation alone can ask. */
+static void every_router_scores_generates_routes_and_is_evaluated(void **state)
+{
+    (void)state;
+    static const char *const routers[] = {
+        "arrow",       "arrow_unit",   "arrow_norm", "arrow_across", "arrow_root",
+        "arrow_sigma", "arrow_signed", "arrow_mean", "spectr",       "spectr_sigma",
+        "lag",         "centroid",     "avg_act",    "phatgoose",    "retrieval",
+        "tp",          "tp_ngrams",    "uniform"};
+    double base = bits_of("m", "");
+    for (size_t i = 0; i < QV_COUNT(routers); i++) {
+        char who[128], args[256];
+        const bool is_static = strcmp(routers[i], "uniform") == 0;
+        snprintf(who, sizeof who, "--library lib --router %s --compose output", routers[i]);
+        double bits = bits_of("m", who);
+        assert_true(isfinite(bits) && fabs(bits - base) > 1e-7);
+        snprintf(args, sizeof args, "generate -m m %s -p 'Say a 3:' --max-tokens 3", who);
+        works(args);
+        snprintf(args, sizeof args, "route -m m %s --top-k 2 --json 'Say a 3:'", who);
+        if (is_static) {
+            says(args, 1, "does not look at tokens");
+        } else {
+            json_t *v = json_of(args);
+            assert_int_equal(json_array_size(json_object_get(v, "sites")), 8);
+            json_decref(v);
+        }
+        snprintf(args, sizeof args,
+                 "eval -m m %s --suite tasks/a.jsonl --metric loglik --limit 3 --json",
+                 who);
+        json_decref(json_of(args));
+    }
+    // Two experts, and a third that they do without.
+    double less = bits_of("m", "--library lib --router arrow --general c"),
+           exact =
+               bits_of("m", "--library lib --router arrow --general c --subtract exact");
+    assert_true(fabs(less - exact) > 1e-9);
+    says("score -m m --library lib --router spectr --temperature 2 --text a", 1,
+         "spectr: its experts share evenly");
 }
 
 static void
@@ -340,6 +416,8 @@ int main(void)
         cmocka_unit_test(experts_are_merged_by_every_method),
         cmocka_unit_test(a_mean_of_experts_is_the_uniform_router),
         cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),
+        cmocka_unit_test(what_a_router_needs_is_prepared),
+        cmocka_unit_test(every_router_scores_generates_routes_and_is_evaluated),
         cmocka_unit_test(
             an_evaluation_has_every_metric_and_in_its_file_every_score_and_answer),
         cmocka_unit_test(a_library_is_listed_changed_and_verified),

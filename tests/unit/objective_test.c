@@ -239,6 +239,34 @@ static void loras_gradients_are_those_of_pytorch_and_peft(void **state)
     check_peft_gradients("lora_all");
 }
 
+static void gates_gradients_are_those_of_pytorch(void **state)
+{
+    (void)state;
+    struct golden_batch b;
+    golden_batch(&b, GOLDEN_BATCH);
+    struct qv_expert *e = adapter("lora_all");
+    struct qv_prototypes gates;
+    double loss;
+    assert_int_equal(qv__prototypes_init(&gates, e, NULL), QV_OK);
+    for (size_t i = 0; i < e->n_sites; i++) {
+        float *v = golden_tensor(NULL, TRAIN "gates/given.safetensors", e->site[i].path);
+        memcpy(gates.v + gates.first[i], v, e->site[i].D_in * sizeof *v);
+        free(v);
+    }
+    const struct qv_objective_of of = {.m = model, .expert = e, .gates = &gates};
+    float *g = gradient(&loss, &of, b.list, 3, 2, 1000, (struct qv_dropout){0});
+    for (size_t i = 0; i < e->n_sites; i++) {
+        size_t n;
+        float *want = golden_tensor(&n, TRAIN "gates/expect.safetensors", e->site[i].path);
+        assert_int_equal(n, e->site[i].D_in);
+        assert_close_to_scale(g + gates.first[i], want, n, 1e-4);
+        free(want);
+    }
+    free(g);
+    qv__prototypes_end(&gates);
+    qv__expert_free(e);
+}
+
 static void a_reused_experts_loss_is_the_loss_it_was_trained_to(void **state)
 {
     (void)state;
@@ -279,6 +307,7 @@ int main(void)
         cmocka_unit_test(the_gradient_is_that_of_the_loss_reported),
         cmocka_unit_test(the_same_lanes_give_the_same_bits),
         cmocka_unit_test(loras_gradients_are_those_of_pytorch_and_peft),
+        cmocka_unit_test(gates_gradients_are_those_of_pytorch),
         cmocka_unit_test(a_reused_experts_loss_is_the_loss_it_was_trained_to),
     };
     return cmocka_run_group_tests(tests, open_model, close_model);

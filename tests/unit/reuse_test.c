@@ -6,6 +6,7 @@
 #include "library/library.h"
 #include "lora/peft.h"
 #include "lora/prototypes.h"
+#include "model/subtract.h"
 #include "support/experts.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
@@ -183,6 +184,48 @@ static void arrow_over_a_library_of_pefts_adapters_gives_pefts_logits(void **sta
     }
 }
 
+static void add_experts(const char *dir, const char *from, size_t n)
+{
+    qv_library *lib;
+    qv_err err;
+    assert_works(qv_library_open(&lib, dir, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s%zu", from, i);
+        assert_works(qv_library_add(lib, qv__base_name(path), path, NULL, &err), &err);
+    }
+    qv_library_close(lib);
+}
+
+static void experts_less_general_knowledge_give_pefts_logits(void **state)
+{
+    int ids[64];
+    size_t n = golden_ids(ids, ARROW "expect.json");
+    const char *lib = library_of(state, ARROW "expert", 5);
+    add_experts(lib, ARROW "general", 2);
+    float *want = golden(ARROW "expect.safetensors", "subtracted.logits", n * base->c.V);
+    qv_reuse *r = reuse(base, &(qv_reuse_opts){.library = lib,
+                                               .router = "arrow",
+                                               .top_k = 2,
+                                               .general = "general1,general0",
+                                               .compose = QV_COMPOSE_OUTPUT});
+    assert_int_equal(qv_reuse_experts(r), 5);
+    assert_says(r, ids, n, want);
+    qv_reuse_close(r);
+    free(want);
+
+    qv_err err;
+    assert_fails(qv_reuse_open(&r, base,
+                               &(qv_reuse_opts){.library = lib,
+                                                .router = "arrow",
+                                                .general = "general0,nobody"},
+                               &err),
+                 QV_ENOTFOUND, &err,
+                 "1 experts among 'general0,nobody', which names 2 general ones");
+    assert_fails(qv_reuse_open(&r, base, &(qv_reuse_opts){.general = "a"}, &err),
+                 QV_EFORMAT, &err, "general experts need a library");
+}
+
 /* A router for tests: says weights of its own for every token. */
 static void uniform_route(const struct qv_router *router, size_t site, const float *x,
                           size_t T, float *scratch, struct qv_routing *to)
@@ -299,6 +342,35 @@ static void free_mixed(struct qv_expert *e[MIXED])
         qv__expert_free(e[k]);
 }
 
+static void an_exact_subtraction_is_one_of_updates(void **state)
+{
+    struct qv_expert *e[MIXED], *less[2];
+    struct qv_bank *b[4];
+    float y[4][64], *x = normals(64, 5);
+    (void)state;
+    mixed(e);
+    assert_int_equal(qv__subtract_general(less, e, 2, e + 2, 2, true, NULL), QV_OK);
+    struct qv_expert *const one[] = {e[0], less[0], e[2], e[3]};
+    for (size_t site = 0; site < base->sites.n; site++) {
+        for (size_t i = 0; i < 4; i++) {
+            struct qv_update u;
+            memset(y[i], 0, sizeof y[i]);
+            b[i] = bank_of(&base->sites, &one[i], 1);
+            assert_int_equal(qv__update_init(&u, b[i], NULL, QV_FACTOR, 1, NULL), QV_OK);
+            qv__update_apply(&u, site, y[i], x, 1);
+            qv__update_end(&u);
+            qv__bank_free(b[i]);
+        }
+        for (size_t o = 0; o < 64; o++)
+            y[0][o] -= (y[2][o] + y[3][o]) / 2;
+        assert_close_to_scale(y[1], y[0], 64, 1e-5);
+    }
+    for (size_t i = 0; i < 2; i++)
+        qv__expert_free(less[i]);
+    free_mixed(e);
+    free(x);
+}
+
 /* The mixed experts in a library, each trained on a task of its own. */
 static const char *mixed_library(void **state)
 {
@@ -337,7 +409,8 @@ static float *routed_by(void (*route)(const struct qv_router *, size_t, const fl
     mixed(e);
     struct qv_bank *bank = bank_of(&base->sites, e, MIXED);
     const struct qv_router_ops ops = {.name = "test", .route = route};
-    const struct qv_router router = {&ops, bank, top_k, temperature};
+    const struct qv_router router = {
+        .ops = &ops, .bank = bank, .top_k = top_k, .temperature = temperature};
     assert_works(qv__update_init(&u, bank, &router, compose, TOKENS, &err), &err);
     float *logits = logits_of(base, &u, ids, TOKENS);
     qv__update_end(&u);
@@ -687,6 +760,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_adapter_of_peft_gives_pefts_logits),
         in_scratch(arrow_over_a_library_of_pefts_adapters_gives_pefts_logits),
+        in_scratch(experts_less_general_knowledge_give_pefts_logits),
+        cmocka_unit_test(an_exact_subtraction_is_one_of_updates),
         in_scratch(uniform_folded_is_uniform_routed),
         in_scratch(arrow_over_experts_of_any_rank_scale_and_sites_is_the_papers),
         in_scratch(the_oracle_takes_the_expert_of_the_texts_task),

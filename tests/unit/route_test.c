@@ -98,7 +98,7 @@ static struct qv_router *arrow(struct qv_bank *b, size_t top_k, float temperatur
 {
     const struct qv_router_opts opts = {.top_k = top_k, .temperature = temperature};
     struct qv_router *r;
-    assert_int_equal(qv__router_find("arrow")->open(&r, b, &opts, NULL), QV_OK);
+    assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, &opts, NULL), QV_OK);
     return r;
 }
 
@@ -166,7 +166,7 @@ static void arrow_takes_four_experts_at_temperature_one_unless_told(void **state
     (void)state;
     struct qv_bank *b = three(1);
     struct qv_router *r;
-    assert_int_equal(qv__router_find("arrow")->open(&r, b, NULL, NULL), QV_OK);
+    assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, NULL, NULL), QV_OK);
     assert_int_equal(r->top_k, 4);
     assert_close(&r->temperature, &(float){1}, 1, 0, 0);
     qv__router_close(r);
@@ -184,8 +184,9 @@ static void a_temperature_that_is_not_positive_is_refused(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct qv_router *r;
         qv_err err = {0};
-        assert_int_equal(qv__router_find("arrow")->open(
-                             &r, b, &(struct qv_router_opts){.temperature = bad[i]}, &err),
+        assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b,
+                                         &(struct qv_router_opts){.temperature = bad[i]},
+                                         &err),
                          QV_EFORMAT);
         assert_string_equal(err.msg, says[i]);
         assert_null(r);
@@ -205,13 +206,28 @@ static void static_routers_weigh_experts_once(void **state)
     assert_true(qv__router_find("oracle")->is_oracle);
 }
 
+static void experts_are_composed_as_asked_or_as_the_routers_authors_do(void **state)
+{
+    (void)state;
+    const struct qv_router_ops *arrow = qv__router_find("arrow"),
+                               *goose = qv__router_find("phatgoose");
+    assert_int_equal(qv__router_compose(NULL, QV_COMPOSE_DEFAULT), QV_FACTOR);
+    assert_int_equal(qv__router_compose(arrow, QV_COMPOSE_DEFAULT), QV_FACTOR);
+    assert_int_equal(qv__router_compose(arrow, QV_COMPOSE_OUTPUT), QV_OUTPUT);
+    assert_int_equal(qv__router_compose(goose, QV_COMPOSE_DEFAULT), QV_OUTPUT);
+    assert_int_equal(qv__router_compose(goose, QV_COMPOSE_FACTOR), QV_FACTOR);
+}
+
 static void routers_are_found_by_name(void **state)
 {
     (void)state;
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++) {
         assert_ptr_equal(qv__router_find((*r)->name), *r);
         assert_true((*r)->about && strlen((*r)->about) < 72);
-        assert_true((*r)->weigh || ((*r)->open && (*r)->route && (*r)->close));
+        assert_true((*r)->weigh || ((*r)->open && (*r)->close));
+        assert_int_equal((*r)->weigh || (*r)->reads, !(*r)->route);
+        assert_int_equal((*r)->reads != QV_READS_NOTHING, (*r)->judge != NULL);
+        assert_int_equal((*r)->needs != QV_NEEDS_NOTHING, (*r)->artifact != NULL);
     }
     assert_null(qv__router_find("bow"));
     qv__router_close(NULL);
@@ -229,6 +245,7 @@ int main(void)
         cmocka_unit_test(arrow_takes_four_experts_at_temperature_one_unless_told),
         cmocka_unit_test(a_temperature_that_is_not_positive_is_refused),
         cmocka_unit_test(static_routers_weigh_experts_once),
+        cmocka_unit_test(experts_are_composed_as_asked_or_as_the_routers_authors_do),
         cmocka_unit_test(routers_are_found_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

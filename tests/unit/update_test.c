@@ -26,7 +26,8 @@ static void update(float *y, const float *x, size_t T, struct qv_bank *b, size_t
     struct qv_router *r = NULL;
     struct qv_update u;
     if (opts)
-        assert_int_equal(qv__router_find("arrow")->open(&r, b, opts, NULL), QV_OK);
+        assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, opts, NULL),
+                         QV_OK);
     assert_int_equal(qv__update_init(&u, b, r, how, T, NULL), QV_OK);
     memset(y, 0, T * b->site[site].D_out * sizeof *y);
     qv__update_apply(&u, site, y, x, T);
@@ -109,8 +110,8 @@ static void check_golden(struct qv_bank *b, const struct qv_st *expect, const fl
                          size_t k, float temperature)
 {
     struct qv_router *r;
-    const struct qv_router_opts opts = {k, temperature};
-    assert_int_equal(qv__router_find("arrow")->open(&r, b, &opts, NULL), QV_OK);
+    const struct qv_router_opts opts = {.top_k = k, .temperature = temperature};
+    assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, &opts, NULL), QV_OK);
     for (enum qv_compose how = QV_FACTOR; how <= QV_OUTPUT; how++) {
         struct qv_update u;
         struct seen seen = {.calls = 0};
@@ -234,7 +235,7 @@ static void arrow_routes_adapters_as_peft_does(void **state)
     assert_int_equal(
         qv__st_open(&expect, "tests/golden/arrow/peft/expect.safetensors", NULL), QV_OK);
 
-    const struct qv_router_opts opts[] = {{2, 1}, {3, .5f}};
+    const struct qv_router_opts opts[] = {{.top_k = 2}, {.top_k = 3, .temperature = .5f}};
     for (size_t i = 0; i < 2; i++) {
         const char *run = i == 0 ? "arrow" : "top3";
         char name[64];
@@ -242,7 +243,8 @@ static void arrow_routes_adapters_as_peft_does(void **state)
         int expert[P_T * 3];
         float weight[P_T * 3], scratch[P_T * P_K], got[P_T * P_K] = {0};
         struct qv_routing to = {.expert = expert, .weight = weight};
-        assert_int_equal(qv__router_find("arrow")->open(&r, b, &opts[i], NULL), QV_OK);
+        assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, &opts[i], NULL),
+                         QV_OK);
         r->ops->route(r, site, x, P_T, scratch, &to);
         for (size_t j = 0; j < P_T * to.k; j++)
             got[j / to.k * P_K + (size_t)expert[j]] = weight[j];

@@ -1,0 +1,27 @@
+/* reading.h - what a router by text knows of a text: features made from its prompt.
+ *
+ * A prompt is read up to QV_READ_TOKENS tokens. Hidden features are the mean over them
+ * of what the first n_layers layers of the base make of the prompt, no expert at work:
+ * one pass more, through those layers, for each new prompt.
+ */
+#ifndef QV_MODEL_READING_H
+#define QV_MODEL_READING_H
+
+#include "model/decoder.h"
+
+enum { QV_READ_TOKENS = 512, QV_READ_BUCKETS = 4096 };
+
+/* How many features a router of that kind reads. */
+size_t qv__features(const qv_model *m, enum qv_reading kind);
+
+/* Features f [F] of the prompts that are the sequences of p->b, each by itself:
+ * `take` gets them one by one. p->update must be NULL, and F = qv__features. */
+typedef void (*qv_feature_fn)(void *arg, size_t i, const float *f);
+void qv__read_prompts(const struct qv_pass *p, enum qv_reading kind, size_t n_layers,
+                      float *f, qv_feature_fn take, void *arg);
+
+/* Before a pass with a router by text: read the prompts of the sequences that begin in
+ * it, have them judged, and say whose logits each row follows. */
+void qv__read_texts(const struct qv_pass *p);
+
+#endif
