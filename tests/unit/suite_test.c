@@ -46,7 +46,7 @@ static void expect(const struct qv_suite_task *t, const char *name, enum qv_metr
     assert_int_equal(t->metric, metric);
     assert_int_equal(t->part, part);
     assert_int_equal(t->limit, limit);
-    assert_true(qv__is_file(t->path));
+    assert_true(qv__is_file(t->paths[0]));
 }
 
 static void a_suite_file_gives_each_task_its_metric_part_and_limit(void **state)
@@ -59,7 +59,7 @@ static void a_suite_file_gives_each_task_its_metric_part_and_limit(void **state)
                                          "{\"file\":\"more\",\"metric\":\"choice\"}]}");
     struct qv_suite s;
     qv_err err = {0};
-    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_OK);
     assert_string_equal(s.name, "held-out");
     assert_int_equal(s.n, 4);
     expect(&s.at[0], "a", QV_EXACT, QV_PART_TEST, 9);
@@ -77,11 +77,11 @@ static void a_suite_without_name_or_metric_has_defaults(void **state)
     const char *path = file("plain.json", text);
     struct qv_suite s;
     qv_err err = {0};
-    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_OK);
     assert_string_equal(s.name, "plain");
     expect(&s.at[0], "a", QV_ROUGE_L, QV_PART_ALL, 0);
     qv__suite_end(&s);
-    assert_int_equal(qv__suite_open(&s, &path, 1, "choice", &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, &path, 1, "choice", NULL, &err), QV_OK);
     expect(&s.at[0], "a", QV_CHOICE, QV_PART_ALL, 0);
     qv__suite_end(&s);
 }
@@ -92,19 +92,20 @@ static void files_and_directories_are_a_suite_of_one_metric(void **state)
     const char *paths[] = {at("more"), at("b.json"), at("a.jsonl")};
     struct qv_suite s;
     qv_err err = {0};
-    assert_int_equal(qv__suite_open(&s, paths, 3, "loglik", &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, paths, 3, "loglik", NULL, &err), QV_OK);
     assert_string_equal(s.name, "files");
     assert_int_equal(s.n, 4);
     expect(&s.at[0], "c", QV_LOGLIK, QV_PART_ALL, 0);
     expect(&s.at[3], "a", QV_LOGLIK, QV_PART_ALL, 0);
     qv__suite_end(&s);
 
-    assert_int_equal(qv__suite_open(&s, paths + 1, 1, NULL, &err), QV_OK); // not a suite
+    assert_int_equal(qv__suite_open(&s, paths + 1, 1, NULL, NULL, &err),
+                     QV_OK); // not a suite
     assert_string_equal(s.name, "b");
     expect(&s.at[0], "b", QV_ROUGE_L, QV_PART_ALL, 0);
     qv__suite_end(&s);
 
-    assert_int_equal(qv__suite_open(&s, paths, 1, NULL, &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, paths, 1, NULL, NULL, &err), QV_OK);
     assert_string_equal(s.name, "more");
     assert_int_equal(s.n, 2);
     qv__suite_end(&s);
@@ -113,7 +114,8 @@ static void files_and_directories_are_a_suite_of_one_metric(void **state)
 static void metrics_have_the_names_they_answer_to(void **state)
 {
     (void)state;
-    static const char *const name[] = {"rougeL", "exact", "choice", "loglik"};
+    static const char *const name[] = {"rougeL",     "exact",       "choice", "loglik",
+                                       "choice_sum", "choice_char", "pass@1"};
     for (size_t i = 0; i < QV_COUNT(name); i++) {
         enum qv_metric metric;
         assert_int_equal(qv__metric_of(&metric, name[i], NULL), QV_OK);
@@ -138,7 +140,8 @@ static const struct {
     {"{\"tasks\":[\"empty\"]}", QV_ENOTFOUND, "empty: no task files"},
     {"{\"tasks\":[\"a.jsonl\",\"a.jsonl\"]}", QV_EEXIST, "task 2: task 'a' is both"},
     {"{\"metric\":\"bleu\",\"tasks\":[]}", QV_EFORMAT,
-     "lie.json: no metric 'bleu': there are rougeL, exact, choice, loglik"},
+     "lie.json: no metric 'bleu': there are rougeL, exact, choice, choice_sum, "
+     "choice_char, loglik, pass@1"},
     {"{\"tasks\":[{\"file\":\"a.jsonl\",\"metric\":\"x\"}]}", QV_EFORMAT,
      "task 1: no metric 'x'"},
     {"{\"split\":\"dev\",\"tasks\":[]}", QV_EFORMAT,
@@ -154,18 +157,18 @@ static void every_refusal_names_the_suite_and_the_task(void **state)
     for (size_t i = 0; i < QV_COUNT(lie); i++) {
         const char *path = file("lie.json", lie[i].text);
         qv_err err = {0};
-        assert_int_equal(qv__suite_open(&s, &path, 1, NULL, &err), lie[i].code);
+        assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), lie[i].code);
         assert_null(s.at);
         if (!strstr(err.msg, lie[i].says))
             fail_msg("'%s' does not say '%s'", err.msg, lie[i].says);
     }
     const char *path = at("nowhere.json");
     qv_err err = {0};
-    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, &err), QV_ENOTFOUND);
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_ENOTFOUND);
     path = at("a.jsonl");
-    assert_int_equal(qv__suite_open(&s, &path, 1, "x", &err), QV_EFORMAT);
+    assert_int_equal(qv__suite_open(&s, &path, 1, "x", NULL, &err), QV_EFORMAT);
     assert_non_null(strstr(err.msg, "no metric 'x'"));
-    assert_int_equal(qv__suite_open(&s, NULL, 0, NULL, &err), QV_ENOTFOUND);
+    assert_int_equal(qv__suite_open(&s, NULL, 0, NULL, NULL, &err), QV_ENOTFOUND);
     assert_string_equal(err.msg, "no tasks to evaluate");
 }
 
