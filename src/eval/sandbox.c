@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@
  * after its last line: neither a silent exit nor a crash says it. */
 static const char runner[] =
     "import os, sys\n"
-    "word, program = sys.stdin.buffer.read().decode().split('\\n', 1)\n"
+    "word, program = sys.stdin.buffer.read().decode('utf-8', 'replace').split('\\n', 1)\n"
     "out = os.dup(1)\n"
     "null = type('Null', (), {'write': lambda s, t: len(t), 'flush': lambda s: None,\n"
     "                         'isatty': lambda s: False})()\n"
@@ -92,58 +93,41 @@ static void build(struct qv_sandbox *s, const struct qv_sandbox_opts *o)
 
 /* Running -------------------------------------------------------------------------- */
 
-/* What is fed to the runner, and what it said. */
-struct exchange {
-    int in, out; // our ends: of its standard input and of its output
-    const char *text;
-    size_t left;
-    char said[WORD + 1];
-    size_t n_said;
+/* What the runner said. */
+struct speech {
+    char text[WORD];
+    size_t n;
 };
 
-/* One step of it, within `milliseconds`. Returns false when it is over. */
-static bool step(struct exchange *x, int milliseconds)
+/* Listen until the other end is closed, as much is said as there is to say, or time is
+ * over. */
+static void listen_to(struct speech *s, int fd, double until)
 {
-    struct pollfd fd[2] = {{.fd = x->out, .events = POLLIN},
-                           {.fd = x->in, .events = POLLOUT}};
-    int ready = poll(fd, 2, milliseconds);
-    if (ready < 0)
-        return errno == EINTR;
-    if (fd[1].revents) {
-        ssize_t n = write(x->in, x->text, x->left);
-        if (n > 0) {
-            x->text += n;
-            x->left -= (size_t)n;
-        }
-        if (x->left == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            close(x->in);
-            x->in = -1;
-        }
-    }
-    if (!fd[0].revents)
-        return true;
-    ssize_t n = read(x->out, x->said + x->n_said, sizeof x->said - x->n_said);
-    if (n > 0)
-        x->n_said += (size_t)n;
-    return (n > 0 && x->n_said < sizeof x->said) || (n < 0 && errno == EAGAIN);
-}
-
-static void converse(struct exchange *x, double until)
-{
-    for (double now = qv__seconds(); now < until; now = qv__seconds())
-        if (!step(x, (int)((until - now) * 1000) + 1))
+    for (double now = qv__seconds(); now < until && s->n < sizeof s->text;
+         now = qv__seconds()) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, (int)((until - now) * 1000) + 1) <= 0)
+            continue; // a signal, or time is over
+        ssize_t n = read(fd, s->text + s->n, sizeof s->text - s->n);
+        if (n == 0)
             return;
+        if (n > 0)
+            s->n += (size_t)n;
+    }
 }
 
-static qv_status open_pipe(int fd[2], bool we_write, qv_err *err)
+/* A nameless file that holds the word and the program, for the runner to read. */
+static FILE *written(const char *word, const char *program)
 {
-    if (pipe(fd))
-        return qv_fail(err, QV_EIO, "sandbox: no pipe: %s", strerror(errno));
-    int ours = fd[we_write];
-    fcntl(fd[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fd[1], F_SETFD, FD_CLOEXEC);
-    fcntl(ours, F_SETFL, O_NONBLOCK);
-    return QV_OK;
+    FILE *f = tmpfile();
+    if (!f)
+        return NULL;
+    fcntl(fileno(f), F_SETFD, FD_CLOEXEC);
+    if (fprintf(f, "%s\n%s", word, program) > 0 && fflush(f) == 0 &&
+        fseek(f, 0, SEEK_SET) == 0)
+        return f;
+    fclose(f);
+    return NULL;
 }
 
 static int spawn(pid_t *pid, const struct qv_sandbox *s, int in, int out)
@@ -168,46 +152,38 @@ static int spawn(pid_t *pid, const struct qv_sandbox *s, int in, int out)
     return why;
 }
 
-static void close_all(int *fd, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (fd[i] >= 0)
-            close(fd[i]);
-}
-
 /* The word is the program's hash, which it does not say by accident. */
 static qv_status run(bool *passed, const struct qv_sandbox *s, const char *program,
                      double seconds, qv_err *err)
 {
-    qv_arena a = {0};
     char word[WORD + 1];
-    int fd[4] = {-1, -1, -1, -1}; // its input: read, write; its output: read, write
-    pid_t pid = 0;
+    int out[2] = {-1, -1}, status;
+    pid_t pid;
     *passed = false;
     qv__hash_bytes(word, program, strlen(program));
-    qv_status result = open_pipe(fd, true, err);
-    if (!result)
-        result = open_pipe(fd + 2, false, err);
-    int why = result ? 0 : spawn(&pid, s, fd[0], fd[3]);
-    if (why)
-        result =
-            qv_fail(err, QV_EIO, "sandbox: cannot run %s: %s", s->argv[0], strerror(why));
-    if (result) {
-        close_all(fd, 4);
-        return result;
+    FILE *in = written(word, program);
+    if (!in || pipe(out)) {
+        if (in)
+            fclose(in);
+        return qv_fail(err, QV_EIO, "sandbox: no file or pipe: %s", strerror(errno));
     }
-    close(fd[0]);
-    close(fd[3]);
-    char *text = qv__arena_fmt(&a, "%s\n%s", word, program);
-    struct exchange x = {.in = fd[1], .out = fd[2], .text = text, .left = strlen(text)};
-    converse(&x, qv__seconds() + seconds);
+    fcntl(out[0], F_SETFD, FD_CLOEXEC);
+    fcntl(out[1], F_SETFD, FD_CLOEXEC);
+    int why = spawn(&pid, s, fileno(in), out[1]);
+    fclose(in);
+    close(out[1]);
+    if (why) {
+        close(out[0]);
+        return qv_fail(err, QV_EIO, "sandbox: cannot run %s: %s", s->argv[0],
+                       strerror(why));
+    }
+    struct speech said = {.n = 0};
+    listen_to(&said, out[0], qv__seconds() + seconds);
     kill(-pid, SIGKILL); // the sandbox dies with its parent
-    int status;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    close_all((int[]){x.in, x.out}, 2);
-    qv__arena_free(&a);
-    *passed = x.n_said == WORD && memcmp(x.said, word, WORD) == 0;
+    close(out[0]);
+    *passed = said.n == WORD && memcmp(said.text, word, WORD) == 0;
     return QV_OK;
 }
 
@@ -220,7 +196,7 @@ qv_status qv__sandbox_run(bool *passed, const struct qv_sandbox *s, const char *
 /* Trials --------------------------------------------------------------------------- */
 
 /* Each comes to its end only if the wall it is named after stands. The forks are few, and
- * what is forked ends at once. */
+ * what is forked soon ends. */
 static const struct {
     const char *wall, *program;
 } trial[] = {

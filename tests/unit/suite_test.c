@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char dir[] = "/tmp/quiver-suite-XXXXXX";
 static qv_arena names;
@@ -124,6 +125,50 @@ static void metrics_have_the_names_they_answer_to(void **state)
     }
 }
 
+static void a_task_with_a_prompt_is_mapped_and_has_settings_of_its_own(void **state)
+{
+    (void)state;
+    const char *path = file(
+        "mapped.json",
+        "{\"metric\":\"choice_char\",\"eos\":false,\"stop\":\"x\",\"tasks\":[{\"name\":"
+        "\"own\",\"file\":\"more\",\"prompt\":\"{q}\",\"target\":\"{a}\"},{\"file\":"
+        "\"a.jsonl\",\"prompt\":\"{q}\",\"target\":\"{a}\",\"eos\":true,\"stop\":[\"y\","
+        "\"z\"],\"skip\":1,\"sample\":2,\"max_tokens\":3,\"seconds\":4,\"megabytes\":5}]}");
+    struct qv_suite s;
+    qv_err err = {0};
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_OK);
+    assert_int_equal(s.n, 2);
+    expect(&s.at[0], "own", QV_CHOICE_CHAR, QV_PART_ALL, 0);
+    assert_int_equal(s.at[0].n_paths, 2);
+    assert_non_null(s.at[0].map);
+    assert_true(s.at[0].is_open);
+    assert_int_equal(s.at[0].n_stop, 1);
+    expect(&s.at[1], "a", QV_CHOICE_CHAR, QV_PART_ALL, 0);
+    assert_ptr_not_equal(s.at[1].map, s.at[0].map);
+    assert_false(s.at[1].is_open);
+    assert_int_equal(s.at[1].n_stop, 2);
+    assert_string_equal(s.at[1].stop[1], "z");
+    assert_int_equal(s.at[1].skip, 1);
+    assert_int_equal(s.at[1].sample, 2);
+    assert_int_equal(s.at[1].max_tokens, 3);
+    assert_int_equal(s.at[1].seconds, 4);
+    assert_int_equal(s.at[1].megabytes, 5);
+    qv__suite_end(&s);
+}
+
+static void a_suites_files_may_be_elsewhere(void **state)
+{
+    (void)state;
+    const char *path = file("more/far.json", "{\"tasks\":[\"a.jsonl\"]}");
+    struct qv_suite s;
+    qv_err err = {0};
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_ENOTFOUND);
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, dir, &err), QV_OK);
+    assert_string_equal(s.at[0].paths[0], at("a.jsonl"));
+    qv__suite_end(&s);
+    assert_int_equal(unlink(path), 0);
+}
+
 /* Each lie a suite can tell, and the words we answer with. */
 static const struct {
     const char *text;
@@ -148,6 +193,17 @@ static const struct {
      "no split 'dev': there are all, train, valid, test"},
     {"{\"limit\":-1,\"tasks\":[]}", QV_EFORMAT, "'limit' is not a whole number"},
     {"{\"name\":1,\"tasks\":[]}", QV_EFORMAT, "'name' is not a string"},
+    {"{\"stop\":[1],\"tasks\":[]}", QV_EFORMAT,
+     "'stop' is neither a text nor a list of them"},
+    {"{\"stop\":\"\",\"tasks\":[]}", QV_EFORMAT,
+     "'stop' is neither a text nor a list of them"},
+    {"{\"eos\":1,\"tasks\":[]}", QV_EFORMAT, "'eos' is neither true nor false"},
+    {"{\"tasks\":[{\"file\":\"a.jsonl\",\"name\":\"b\"}]}", QV_EFORMAT,
+     "task 1: a 'name' needs a 'prompt': a task file names itself"},
+    {"{\"tasks\":[{\"file\":\"a.jsonl\",\"prompt\":\"x\"}]}", QV_EFORMAT,
+     "task 1: neither 'options', 'target' nor 'tests'"},
+    {"{\"tasks\":[{\"file\":\"empty\",\"prompt\":\"x\",\"target\":\"y\"}]}", QV_ENOTFOUND,
+     "empty: no data files (*.json, *.jsonl, *.csv, *.txt)"},
 };
 
 static void every_refusal_names_the_suite_and_the_task(void **state)
@@ -177,6 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_suite_file_gives_each_task_its_metric_part_and_limit),
         cmocka_unit_test(a_suite_without_name_or_metric_has_defaults),
+        cmocka_unit_test(a_task_with_a_prompt_is_mapped_and_has_settings_of_its_own),
+        cmocka_unit_test(a_suites_files_may_be_elsewhere),
         cmocka_unit_test(files_and_directories_are_a_suite_of_one_metric),
         cmocka_unit_test(metrics_have_the_names_they_answer_to),
         cmocka_unit_test(every_refusal_names_the_suite_and_the_task),
