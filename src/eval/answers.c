@@ -165,7 +165,7 @@ qv_status qv__run_answers(struct qv_run *r, qv_err *err)
 {
     r->answer = qv_new_n(r->keep, const char *, qv__max(r->n, 1));
     struct qv_request *req = qv_new_n(&r->arena, struct qv_request, r->n);
-    qv_status result = r->task->metric == QV_PASS ? qv__can_run_programs(r, err) : QV_OK;
+    qv_status result = r->task->metric == QV_PASS ? qv__have_tests(r, err) : QV_OK;
     if (!result)
         result = prepare(req, r, err);
     if (!result)

@@ -25,31 +25,34 @@ static const char *target_of(const struct qv_run *r, const struct qv_example *e,
     return qv__metric_is_choice(r->task->metric) ? e->options[i] : e->targets[0];
 }
 
-/* Tokens that a prompt with shots may have, so that target i fits after it. */
-static qv_status room_before(size_t *room, const struct qv_run *r, const char *target,
-                             qv_err *err)
+/* Tokens that a prompt with shots may have, so that each of n targets fits after it: the
+ * same for all, which then follow the same shots. */
+static qv_status room_before(size_t *room, const struct qv_run *r,
+                             const struct qv_example *e, size_t n, qv_err *err)
 {
-    int *ids;
-    size_t n;
-    qv_status result =
-        qv_tokenizer_encode(r->m->tokenizer, target, strlen(target), false, &ids, &n, err);
-    if (result)
-        return result;
-    free(ids);
-    n += 2; // EOS, and a space that is a token of its own
-    *room = r->m->c.n_ctx > n ? r->m->c.n_ctx - n : 1;
+    size_t longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        int *ids;
+        size_t n_ids;
+        const char *target = target_of(r, e, i);
+        qv_status result = qv_tokenizer_encode(r->m->tokenizer, target, strlen(target),
+                                               false, &ids, &n_ids, err);
+        if (result)
+            return result;
+        free(ids);
+        longest = qv__max(longest, n_ids);
+    }
+    longest += 2; // EOS, and a space that is a token of its own
+    *room = r->m->c.n_ctx > longest ? r->m->c.n_ctx - longest : 1;
     return QV_OK;
 }
 
 static qv_status add(struct scored *d, struct qv_run *r, const struct qv_example *e,
-                     size_t i, qv_err *err)
+                     size_t i, size_t room, qv_err *err)
 {
     struct qv_sequence *s = &d->s[d->n];
     const char *target = target_of(r, e, i), *prompt = prompt_of(e, i);
-    size_t room = 0;
-    qv_status result = e->shots ? room_before(&room, r, target, err) : QV_OK;
-    if (!result)
-        result = qv__run_prompt(&prompt, r, e->shots, prompt, room, err);
+    qv_status result = qv__run_prompt(&prompt, r, e->shots, prompt, room, err);
     if (!result)
         result = qv__sequence_make(s, &r->arena, r->m->tokenizer, prompt, target,
                                    r->m->c.n_ctx, err);
@@ -76,13 +79,14 @@ static qv_status prepare(struct scored *d, struct qv_run *r, qv_err *err)
     d->g = qv_new_n(&r->arena, struct qv_group, r->n);
     d->logprob = qv_new_n(&r->arena, double, n);
     for (size_t i = 0; i < r->n; i++) {
-        size_t n_here = choice ? r->at[i]->n_options : 1;
+        size_t n_here = choice ? r->at[i]->n_options : 1, room = 0;
         d->g[i] = (struct qv_group){&d->s[d->n], n_here};
-        for (size_t j = 0; j < n_here; j++) {
-            qv_status result = add(d, r, r->at[i], j, err);
-            if (result)
-                return result;
-        }
+        qv_status result =
+            r->at[i]->shots ? room_before(&room, r, r->at[i], n_here, err) : QV_OK;
+        for (size_t j = 0; !result && j < n_here; j++)
+            result = add(d, r, r->at[i], j, room, err);
+        if (result)
+            return result;
     }
     return QV_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "data/mapping.h"
 #include "data/task.h"
+#include "eval/program.h"
 #include "eval/run.h"
 #include "model/model.h"
 
@@ -116,6 +117,16 @@ static qv_status part_of(enum qv_part *part, const char *name, qv_err *err)
     return qv_fail(err, QV_ENOTFOUND, "no split is named '%s'", name);
 }
 
+/* What would stop the suite at a later task, hours from now. */
+static qv_status check_suite(const struct qv_suite *suite, qv_err *err)
+{
+    qv_status result = QV_OK;
+    for (size_t i = 0; !result && i < suite->n; i++)
+        if (suite->at[i].metric == QV_PASS)
+            result = qv__can_run_programs(&suite->at[i], err);
+    return result;
+}
+
 static qv_status run_suite(qv_eval_result *out, const struct qv_suite *suite,
                            const struct qv_run *common, qv_err *err)
 {
@@ -157,6 +168,8 @@ qv_status qv_eval(qv_eval_result **out, const qv_model *model, const qv_reuse *r
     struct qv_suite suite = {0};
     const struct qv_run common = {.m = model, .reuse = reuse, .o = &o};
     qv_status result = qv__suite_open(&suite, paths, n, o.metric, o.data, err);
+    if (!result)
+        result = check_suite(&suite, err);
     if (!result)
         result = run_suite(r, &suite, &common, err);
     qv__suite_end(&suite);

@@ -34,30 +34,34 @@ char *qv__completion(qv_arena *a, const char *answer)
     return text;
 }
 
-static struct qv_sandbox_opts limits_of(const struct qv_run *r)
+static struct qv_sandbox_opts limits_of(const struct qv_suite_task *task)
 {
-    return (struct qv_sandbox_opts){.seconds = r->task->seconds,
-                                    .megabytes = r->task->megabytes};
+    return (struct qv_sandbox_opts){.seconds = task->seconds, .megabytes = task->megabytes};
 }
 
-qv_status qv__can_run_programs(const struct qv_run *r, qv_err *err)
+qv_status qv__can_run_programs(const struct qv_suite_task *task, qv_err *err)
 {
-    const struct qv_sandbox_opts o = limits_of(r);
+    const struct qv_sandbox_opts o = limits_of(task);
     struct qv_sandbox s;
+    qv_status result = qv__sandbox_open(&s, &o, err);
+    if (result)
+        return qv_wrap(err, result, "task '%s': ", task->name);
+    qv__sandbox_end(&s);
+    return QV_OK;
+}
+
+qv_status qv__have_tests(const struct qv_run *r, qv_err *err)
+{
     for (size_t i = 0; i < r->n; i++)
         if (!r->at[i]->tests)
             return qv_fail(err, QV_EFORMAT, "%s: example %zu has no tests to pass",
                            r->data->path, i);
-    qv_status result = qv__sandbox_open(&s, &o, err);
-    if (result)
-        return qv_wrap(err, result, "task '%s': ", r->task->name);
-    qv__sandbox_end(&s);
     return QV_OK;
 }
 
 qv_status qv__run_programs(struct qv_run *r, qv_err *err)
 {
-    const struct qv_sandbox_opts o = limits_of(r);
+    const struct qv_sandbox_opts o = limits_of(r->task);
     struct qv_sandbox s;
     qv_status result = qv__sandbox_open(&s, &o, err);
     if (result)

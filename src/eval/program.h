@@ -9,9 +9,12 @@
  * the start go; what follows the first empty line goes. */
 char *qv__completion(qv_arena *a, const char *answer);
 
-/* Whether programs can be run here at all, and every example has tests. Fails with
- * QV_EUNSUPPORTED or QV_EFORMAT. */
-qv_status qv__can_run_programs(const struct qv_run *r, qv_err *err) QV_MUST_CHECK;
+/* Whether the task's programs can be run here at all: asked before any task is begun.
+ * Fails with QV_EUNSUPPORTED. */
+qv_status qv__can_run_programs(const struct qv_suite_task *task, qv_err *err) QV_MUST_CHECK;
+
+/* Whether every example has tests. Fails with QV_EFORMAT. */
+qv_status qv__have_tests(const struct qv_run *r, qv_err *err) QV_MUST_CHECK;
 
 /* Score 1 for each example whose prompt, answer and tests, one after another, are a
  * program that comes to its end in the sandbox; else 0. */

@@ -451,6 +451,24 @@ static void a_suite_is_a_file_that_a_user_writes(void **state)
     says("eval -m m --suite own.json", 1, "q.csv: no such file or directory");
 }
 
+/* Even where there is one: it is not found. */
+static void a_suite_of_programs_is_refused_without_a_sandbox(void **state)
+{
+    (void)state;
+    write_text(in_world("code.jsonl"), "{\"p\":\"x = 1\\n\",\"t\":\"pass\"}\n");
+    write_text(
+        in_world("code.json"),
+        "{\"metric\":\"pass@1\",\"tasks\":[{\"file\":\"code.jsonl\",\"prompt\":\"{p}\","
+        "\"tests\":\"{t}\"}]}");
+    char *path = strdup(getenv("PATH"));
+    assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
+    says("eval -m m --suite code.json", 1,
+         "quiver: task 'code': no sandbox, so no program is run: ");
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_string_equal(said.out, "");
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +485,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_training_goes_on_to_the_same_adapter),
         cmocka_unit_test(info_knows_what_is_at_a_path),
         cmocka_unit_test(a_suite_is_a_file_that_a_user_writes),
+        cmocka_unit_test(a_suite_of_programs_is_refused_without_a_sandbox),
         cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),
         cmocka_unit_test(a_gguf_file_serves_wherever_a_directory_does),
     };

@@ -98,8 +98,8 @@ static void the_suites_run_on_the_data_they_are_written_for(void **state)
     qv_eval_free(r);
 }
 
-/* Every problem of HumanEval, answered by its own solution and run as a generated program
- * is: all pass, so a failure is the model's. */
+/* The first problems of HumanEval, answered by their solutions and run as generated
+ * programs are: all pass, so a failure is the model's. */
 static void the_solutions_of_humaneval_pass(void **state)
 {
     struct qv_sandbox s;

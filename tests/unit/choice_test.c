@@ -236,7 +236,7 @@ static const struct {
      "mbpp",
      "mbpp/mbpp.jsonl",
      "{\"text\": \"Write f.\", \"code\": \"def f(x):\\r\\n  y = {1: x}\", \"test_list\": "
-     "[\"assert f(1)\", \"assert f(2)\"]}\n",
+     "[\"assert f(1)\", \"assert f(2)\"], \"test_setup_code\": \"\"}\n",
      NULL,
      NULL,
      {"def f(x):\n\t\"\"\"\n\tWrite f.\n\tassert f(1)\n\tassert f(2)\n\t\"\"\"\n"},
@@ -383,10 +383,11 @@ static void shots_tests_and_settings_are_the_authors(void **state)
     assert_string_equal(t->stop[1], "\ndef");
     assert_int_equal(t->skip, 10);
     assert_int_equal(t->limit, 500);
+    assert_int_equal(t->seconds, 10);
     qv__dataset_free(d);
     qv__suite_end(&s);
     d = read_task(state, &s, "suites/ten.json", "mbpp");
-    assert_string_equal(d->at[0].tests, "assert f(1)\nassert f(2)");
+    assert_string_equal(d->at[0].tests, "\nassert f(1)\nassert f(2)");
     qv__dataset_free(d);
     qv__suite_end(&s);
     qv__arena_free(&a);
