@@ -248,6 +248,40 @@ static void shots_are_dropped_until_one_is_left(void **state)
     qv__arena_free(&r.arena);
 }
 
+/* Two shots fit before the short option and one before the long one, so both follow one:
+ * likelihoods after different prompts cannot be compared. */
+static void all_options_follow_as_many_shots_as_the_longest_allows(void **state)
+{
+    (void)state;
+#define SHOT                                                                               \
+    "a b c d a b c d a b c d a b c d a b c d a b c d a b c d a b c d a b c d a b c d"
+#define OPTION                                                                             \
+    "c a b d c a b d c a b d c a b d c a b d c a b d c a b d c a b d c a b d c a b d"
+    FILE *f = fopen(at("data/shots.jsonl"), "w"), *hand = fopen(at("data/hand.jsonl"), "w");
+    assert_true(f && hand);
+    fprintf(f, "{\"q\":\"" SHOT "\",\"s\":\"x\"}\n{\"q\":\"" SHOT "\",\"s\":\"x\"}\n");
+    for (int i = 0; i < 40; i++) {
+        fprintf(f, "{\"q\":\"q %d\",\"s\":\"c a b d c a b d c a\"}\n", i);
+        fprintf(hand,
+                "{\"prompt\":\"" SHOT " x\\n\\nq %d\",\"options\":[\"c a b d c a b d c a\","
+                "\"" OPTION "\"],\"label\":0}\n",
+                i);
+    }
+    assert_int_equal(fclose(f) | fclose(hand), 0);
+    qv_eval_result *r = eval(
+        "{\"metric\":\"choice\",\"tasks\":[{\"file\":\"shots.jsonl\",\"prompt\":\"{q}\","
+        "\"options\":[\"{s}\",\"" OPTION "\"],\"label\":\"0\",\"shots\":{\"n\":2,\"skip\":"
+        "true}},\"hand.jsonl\"]}",
+        (qv_eval_opts){0});
+    const qv_task_result *t = qv_eval_task(r, 0), *h = qv_eval_task(r, 1);
+    assert_int_equal(t->n, 40);
+    assert_memory_equal(t->score, h->score, 40 * sizeof *t->score);
+    assert_true(t->mean > 0 && t->mean < 1);
+    qv_eval_free(r);
+#undef SHOT
+#undef OPTION
+}
+
 /* Programs ------------------------------------------------------------------------- */
 
 /* What a random model says is not a program; but after a # on a line of its own, it is a
@@ -302,6 +336,7 @@ int main(void)
         cmocka_unit_test(an_answer_ends_before_its_stop),
         cmocka_unit_test(shots_stand_before_the_prompt),
         cmocka_unit_test(shots_are_dropped_until_one_is_left),
+        cmocka_unit_test(all_options_follow_as_many_shots_as_the_longest_allows),
         cmocka_unit_test(a_program_passes_if_its_tests_do),
         cmocka_unit_test(what_a_suite_cannot_mean_is_refused),
     };
