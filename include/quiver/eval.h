@@ -30,7 +30,7 @@ typedef struct qv_eval_opts {
     const char *split;  // test, valid, train or all, whatever a suite says ("test"
                         // of what a build trained on is unseen; else: all)
     size_t limit;       // examples a task, whatever a suite says (else: all)
-    size_t max_tokens;  // of an answer (32)
+    size_t max_tokens;  // of an answer, where no suite says (32)
     size_t pass_tokens; // tokens in one pass (1024)
     qv_progress progress;
 } qv_eval_opts;

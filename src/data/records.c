@@ -147,7 +147,7 @@ static qv_status next_row(json_t **row, struct csv *c, qv_err *err)
         qv_status result = next_cell(c, err);
         if (result)
             return result;
-        json_t *v = json_stringn(c->cell, c->n);
+        json_t *v = memchr(c->cell, '\0', c->n) ? NULL : json_stringn(c->cell, c->n);
         if (!v)
             return qv_fail(err, QV_EFORMAT, "line %zu: not UTF-8 text", line);
         json_array_append_new(*row, v);

@@ -61,6 +61,7 @@ static void the_suites_run_on_the_data_they_are_written_for(void **state)
 {
     need(SHARED "eval/eval.tar.xz");
     need(SHARED "tasks/paper12.tar.xz");
+    need("/bin/bunzip2");
     unpack(state, "eval/eval.tar.xz");
     unpack(state, "tasks/paper12.tar.xz");
     char data[256], command[1024];
