@@ -68,6 +68,44 @@ qv_status qv__regex_find(bool *found, size_t *begin, size_t *end, const struct q
     return result;
 }
 
+/* The pattern's table of names: entries of two bytes of number, then the name. */
+static void tell_groups(const struct qv_regex *re, pcre2_match_data *match,
+                        const char *text, qv_group_fn tell, void *arg)
+{
+    uint32_t n = 0, width = 0;
+    PCRE2_SPTR entry = NULL;
+    pcre2_pattern_info(code_of(re), PCRE2_INFO_NAMECOUNT, &n);
+    pcre2_pattern_info(code_of(re), PCRE2_INFO_NAMEENTRYSIZE, &width);
+    pcre2_pattern_info(code_of(re), PCRE2_INFO_NAMETABLE, &entry);
+    const size_t *span = pcre2_get_ovector_pointer(match);
+    for (uint32_t i = 0; i < n; i++, entry += width) {
+        size_t group = (size_t)entry[0] << 8 | entry[1];
+        size_t begin = span[2 * group], end = span[2 * group + 1];
+        if (begin != PCRE2_UNSET)
+            tell(arg, (const char *)(entry + 2), text + begin, end - begin);
+    }
+}
+
+qv_status qv__regex_groups(bool *found, const struct qv_regex *re, const char *text,
+                           size_t size, qv_group_fn tell, void *arg, qv_err *err)
+{
+    *found = false;
+    pcre2_match_data *match = pcre2_match_data_create_from_pattern(code_of(re), NULL);
+    if (!match)
+        return qv_fail(err, QV_ENOMEM, "no memory to match a pattern");
+    qv_status result = QV_OK;
+    int got =
+        pcre2_match(code_of(re), (PCRE2_SPTR)text, size, 0, PCRE2_NO_JIT, match, NULL);
+    *found = got >= 0;
+    if (got >= 0)
+        tell_groups(re, match, text, tell, arg);
+    else if (got != PCRE2_ERROR_NOMATCH)
+        result = qv_fail(err, QV_ELIMIT,
+                         "a pattern gave up on %zu bytes of text (PCRE2 %d)", size, got);
+    pcre2_match_data_free(match);
+    return result;
+}
+
 qv_status qv__regex_full(bool *matches, const struct qv_regex *re, const char *text,
                          size_t size, qv_err *err)
 {

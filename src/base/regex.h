@@ -25,6 +25,15 @@ qv_status qv__regex_find(bool *found, size_t *begin, size_t *end, const struct q
                          const char *text, size_t size, size_t at,
                          qv_err *err) QV_MUST_CHECK;
 
+/* Told of a named group that took part in a match, and what it holds. */
+typedef void (*qv_group_fn)(void *arg, const char *name, const char *text, size_t n);
+
+/* The first match in text[0..size) and its named groups, in the order of their names.
+ * Fails as find does. */
+qv_status qv__regex_groups(bool *found, const struct qv_regex *re, const char *text,
+                           size_t size, qv_group_fn tell, void *arg,
+                           qv_err *err) QV_MUST_CHECK;
+
 /* Whether the pattern matches the whole of text[0..size). Fails as find does. */
 qv_status qv__regex_full(bool *matches, const struct qv_regex *re, const char *text,
                          size_t size, qv_err *err) QV_MUST_CHECK;

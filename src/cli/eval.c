@@ -18,6 +18,7 @@ struct args {
 enum {
     KEY_SUITE = 256,
     KEY_METRIC,
+    KEY_DATA,
     KEY_SPLIT,
     KEY_LIMIT,
     KEY_MAX_TOKENS,
@@ -63,6 +64,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_METRIC:
         add_metrics(a, arg, state);
         break;
+    case KEY_DATA:
+        a->opts.data = arg;
+        break;
     case KEY_SPLIT:
         choose_split(a, arg, state);
         break;
@@ -92,15 +96,18 @@ static const struct argp_option options[] = {
     {"suite", KEY_SUITE, "FILE...", 0,
      "A suite's file, or task files and directories of them", 0},
     {"metric", KEY_METRIC, "NAME", 0,
-     "rougeL, exact, choice or loglik, where the suite names none (rougeL); several apart "
-     "by commas, or given again",
+     "rougeL, exact, choice, choice_sum, choice_char, loglik or pass@1, where the suite "
+     "names none (rougeL); several apart by commas, or given again",
+     0},
+    {"data", KEY_DATA, "DIR", 0, "Where the suite's files are (the suite's own directory)",
      0},
     {"split", KEY_SPLIT, "PART", 0,
      "all, or the part of each task that a build trains, validates or tests on: train, "
      "valid, test (the suite's, or all)",
      0},
     {"limit", KEY_LIMIT, "N", 0, "Examples a task (all)", 0},
-    {"max-tokens", KEY_MAX_TOKENS, "N", 0, "Of an answer (32)", 0},
+    {"max-tokens", KEY_MAX_TOKENS, "N", 0,
+     "Of an answer, where the suite says nothing (32)", 0},
     {"pass-tokens", KEY_PASS_TOKENS, "N", 0, "Tokens in one pass (1024)", 0},
     {"out", KEY_OUT, "FILE", 0,
      "Write the result there too, with every example's score and answer", 0},
@@ -118,9 +125,14 @@ static const struct argp spec = {
     .args_doc = "[FILE...]",
     .doc =
         "Score a model on tasks: greedy answers, or likelihoods.\v"
-        "rougeL: ROUGE-L F1 with stemming; exact: exact match; choice: the likeliest "
-        "option is the right one; loglik: mean log-likelihood of a target's tokens.\n\n"
-        "With --json: {\"tasks\":{name:{metric:value,\"n\":n}},\"mean\":{metric:value}}. "
+        "rougeL: ROUGE-L F1 with stemming; exact: exact match; choice: the option "
+        "likeliest "
+        "a token is the right one (choice_sum: as a whole, choice_char: a character); "
+        "pass@1: the program passes its tests, in a sandbox; loglik: mean log-likelihood "
+        "of a target's tokens.\n\n"
+        "With --json: {\"tasks\":{name:{metric:value,\"n\":n}},\"mean\":{metric:value}}; "
+        "where a suite's metrics are accuracies of several kinds, \"mean\" has also "
+        "\"accuracy\", of all tasks. "
         "The file of --out has also, in each task, \"scores\":{metric:[...]} and, where "
         "the model was asked for one, \"answers\":[...]; and what was scored under "
         "\"run\".",
@@ -133,6 +145,20 @@ static json_t *answers_of(const qv_task_result *t)
     for (size_t j = 0; j < t->n; j++)
         json_array_append_new(answers, qv__json_text(t->answer[j], strlen(t->answer[j])));
     return answers;
+}
+
+/* The mean of a suite whose tasks are scored by accuracies of several kinds. */
+static void add_accuracy(json_t *mean, const qv_eval_result *r)
+{
+    bool differ = false;
+    for (size_t i = 0; i < qv_eval_tasks(r); i++) {
+        const char *metric = qv_eval_task(r, i)->metric;
+        if (strcmp(metric, "rougeL") == 0 || strcmp(metric, "loglik") == 0)
+            return;
+        differ = differ || strcmp(metric, qv_eval_task(r, 0)->metric) != 0;
+    }
+    if (differ)
+        json_object_set_new(mean, "accuracy", qv__json_number(qv_eval_mean(r)));
 }
 
 /* One metric's results into `tasks`, and their mean into `mean`. */
@@ -168,6 +194,7 @@ static void merge(json_t *tasks, json_t *mean, const qv_eval_result *r)
         qv__json_number(json_real_value(json_array_get(sum, 0)) /
                         (double)json_integer_value(json_array_get(sum, 1))));
     json_decref(sums);
+    add_accuracy(mean, r);
 }
 
 /* What was scored. */
@@ -182,6 +209,8 @@ static json_t *run_of(const struct args *a, const qv_model *m)
                   a->base.dir, "identity", qv_model_identity(m), "adapter", w->adapter,
                   "library", w->library, "router", w->router, "expert", w->expert, "suite",
                   suite, "split", a->opts.split, "limit", (json_int_t)a->opts.limit);
+    if (a->opts.data)
+        json_object_set_new(run, "data", json_string(a->opts.data));
     if (w->router) {
         const struct qv_router_ops *ops = qv__router_find(w->router);
         json_object_set_new(run, "top_k",

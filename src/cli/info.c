@@ -336,7 +336,7 @@ static qv_status suite_info(json_t **out, const char *path, qv_err *err)
         [QV_PART_TEST] = "test",
     };
     struct qv_suite suite;
-    qv_status result = qv__suite_open(&suite, &path, 1, NULL, err);
+    qv_status result = qv__suite_open(&suite, &path, 1, NULL, NULL, err);
     if (result)
         return result;
     json_t *rows = json_array();
@@ -345,7 +345,7 @@ static qv_status suite_info(json_t **out, const char *path, qv_err *err)
         json_array_append_new(
             rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name, "metric",
                             qv__metric_name(t->metric), "split", parts[t->part], "limit",
-                            t->limit ? count(t->limit) : json_null(), "path", t->path));
+                            t->limit ? count(t->limit) : json_null(), "path", t->paths[0]));
     }
     *out = json_pack("{s:s, s:s, s:o, s:o}", "kind", "suite", "name", suite.name, "n_tasks",
                      count(suite.n), "tasks", rows);

@@ -31,9 +31,19 @@
 
 #include <quiver/tokenizer.h>
 
+/* Solved examples that stand before a prompt, each "prompt target", blank lines between. */
+struct qv_shots {
+    const char *header;     // before them, or ""
+    const char *const *one; // [n]
+    size_t n;
+};
+
 struct qv_example {
     const char *prompt;
-    const char *const *targets; // [n_targets] >= 1; the first is trained on
+    const char *const *prompts; // [n_options] each option's own, or NULL: all have `prompt`
+    const struct qv_shots *shots; // or NULL
+    const char *tests;            // a program that judges an answer, or NULL
+    const char *const *targets;   // [n_targets] >= 1; the first is trained on
     size_t n_targets;
     const char *const *options; // [n_options] of a multiple choice; 0 without
     size_t n_options;

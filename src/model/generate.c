@@ -52,7 +52,8 @@ static void advance(struct generator *g, struct slot *s, const float *logits)
     bool ends = id == g->eos;
     if (!ends)
         r->out[r->n_out++] = id;
-    if (ends || r->n_out == r->max_new || s->n_fed == g->n_ctx)
+    if (ends || r->n_out == r->max_new || s->n_fed == g->n_ctx ||
+        (r->is_done && r->is_done(r->arg, r)))
         s->r = NULL;
 }
 

@@ -12,10 +12,13 @@ struct qv_request {
     size_t max_new;
     int *out; // [max_new] filled; the EOS that ended it is left out
     size_t n_out;
+    /* Asked after each token whether it was the last; may be NULL. */
+    bool (*is_done)(void *arg, const struct qv_request *r);
+    void *arg;
 };
 
-/* Continue each request greedily, or as `sample` says, until EOS (-1: never),
- * max_new tokens, or the model's context is full. Requests are decoded side by
+/* Continue each request greedily, or as `sample` says, until EOS (-1: never), it
+ * is done, max_new tokens, or the model's context is full. Requests are decoded side by
  * side, sharing every read of the weights; what one says does not depend on its
  * neighbours beyond rounding. `update` (NULL: none) has room for pass_tokens
  * rows. Fails with QV_ELIMIT if a prompt is longer than the context or than

@@ -42,11 +42,11 @@ void qv__read_texts(const struct qv_pass *p)
     struct qv_batch b = {.token = x->token, .pos = x->pos, .seq = x->seq};
     for (size_t i = 0; i < p->b->n_seq; i++) {
         const struct qv_seq *s = &p->b->seq[i];
-        const size_t slot = p->cache ? s->cache : i;
+        const size_t slot = p->cache ? s->cache : s->n_stem ? s->stem : i;
         qv_check(slot < u->T_max);
         for (size_t t = s->begin; t < s->begin + s->n; t++)
             x->slot[t] = slot;
-        if (s->n_past)
+        if (s->n_past || s->n_stem) // its prompt has been read
             continue;
         size_t n = s->n_prompt ? qv__min(s->n_prompt, s->n) : s->n;
         n = qv__min(n, QV_READ_TOKENS);

@@ -1,5 +1,6 @@
 /* attention.c - causal attention, forward and backward, a block of queries at a
- * time, so that memory grows with the length and not with its square.
+ * time, so that memory grows with the length and not with its square. A branch's
+ * keys are two runs of rows, its stem's and its own; only forward knows stems.
  *
  * Backward, with P the probabilities, dP = dout V', and D_t = sum_e dout_t out_t:
  *     dV += P' dout,  dS = P * (dP - D) scale,  dQ += dS K,  dK += dS' Q.
@@ -30,21 +31,30 @@ static size_t first_seen(struct qv_heads d, size_t at)
     return d.window && at + 1 > d.window ? at + 1 - d.window : 0;
 }
 
-/* A query alone (decoding): two passes over the n keys it sees, no matrices. */
-static void one_query(float *out, float *lse, const float *q, const float *k,
-                      const float *v, size_t n, struct qv_heads d, float *p)
+/* Keys and values of one head that a block of queries sees, in order: some of the
+ * stem's, then some of the sequence's own. n[0] is 0 without a stem. */
+struct seen {
+    const float *k[2], *v[2];
+    size_t n[2];
+};
+
+/* A query alone (decoding): two passes over the keys it sees, no matrices. */
+static void one_query(float *out, float *lse, const float *q, const struct seen *s,
+                      struct qv_heads d, float *p)
 {
     const struct qv_kern *kern = qv__kern();
     const float scale = scale_of(d);
-    const size_t stride = d.Hk * d.E;
-    for (size_t j = 0; j < n; j++)
-        p[j] = kern->dot(q, k + j * stride, d.E);
+    const size_t stride = d.Hk * d.E, n = s->n[0] + s->n[1];
+    for (size_t part = 0, at = 0; part < 2; at += s->n[part++])
+        for (size_t j = 0; j < s->n[part]; j++)
+            p[at + j] = kern->dot(q, s->k[part] + j * stride, d.E);
     float shift = scale * kern->max(p, n);
     float sum = kern->exp_sum(p, scale, shift, n);
     for (size_t e = 0; e < d.E; e++)
         out[e] = 0;
-    for (size_t j = 0; j < n; j++)
-        kern->axpy(out, p[j] / sum, v + j * stride, d.E);
+    for (size_t part = 0, at = 0; part < 2; at += s->n[part++])
+        for (size_t j = 0; j < s->n[part]; j++)
+            kern->axpy(out, p[at + j] / sum, s->v[part] + j * stride, d.E);
     if (lse)
         *lse = shift + logf(sum);
 }
@@ -57,7 +67,8 @@ struct block {
 
 static struct block block_of(const struct qv_seq *s, size_t i, struct qv_heads d)
 {
-    size_t first = i * BLOCK, nb = qv__min(BLOCK, s->n - first), at = s->n_past + first;
+    size_t first = i * BLOCK, nb = qv__min(BLOCK, s->n - first);
+    size_t at = s->n_past + s->n_stem + first;
     size_t from = first_seen(d, at);
     return (struct block){first, nb, at, from, at + nb - from};
 }
@@ -75,13 +86,34 @@ static void clear(float *x, size_t from, size_t to)
         x[j] = 0;
 }
 
-static void many_queries(float *out, float *lse, const float *q, const float *k,
-                         const float *v, struct block b, struct qv_heads d, float *S)
+/* Which keys and values those are, of key/value head hk. */
+static struct seen seen_of(const float *const *k, const float *const *v,
+                           const struct qv_seq *s, size_t i, struct block b, size_t hk,
+                           struct qv_heads d)
+{
+    const size_t stride = d.Hk * d.E, head = hk * d.E;
+    size_t of_stem = b.from < s->n_stem ? qv__min(s->n_stem - b.from, b.n_keys) : 0;
+    size_t own = b.from + of_stem - s->n_stem; // the first of its own rows
+    struct seen seen = {.n = {of_stem, b.n_keys - of_stem}};
+    if (of_stem) {
+        seen.k[0] = k[s->stem] + b.from * stride + head;
+        seen.v[0] = v[s->stem] + b.from * stride + head;
+    }
+    seen.k[1] = k[i] + own * stride + head;
+    seen.v[1] = v[i] + own * stride + head;
+    return seen;
+}
+
+static void many_queries(float *out, float *lse, const float *q, const struct seen *seen,
+                         struct block b, struct qv_heads d, float *S)
 {
     const struct qv_kern *kern = qv__kern();
     const float scale = scale_of(d);
-    const size_t qs = d.H * d.E, ks = d.Hk * d.E;
-    qv__sgemm(false, true, b.nb, b.n_keys, d.E, 1, q, qs, k, ks, 0, S, b.n_keys);
+    const size_t qs = d.H * d.E, ks = d.Hk * d.E, stem = seen->n[0];
+    for (size_t part = 0, at = 0; part < 2; at += seen->n[part++])
+        if (seen->n[part])
+            qv__sgemm(false, true, b.nb, seen->n[part], d.E, 1, q, qs, seen->k[part], ks, 0,
+                      S + at, b.n_keys);
     for (size_t i = 0; i < b.nb; i++) {
         float *s = S + i * b.n_keys;
         size_t lo, hi;
@@ -95,7 +127,11 @@ static void many_queries(float *out, float *lse, const float *q, const float *k,
         if (lse)
             lse[i * d.H] = shift + logf(sum);
     }
-    qv__sgemm(false, false, b.nb, d.E, b.n_keys, 1, S, b.n_keys, v, ks, 0, out, qs);
+    if (stem)
+        qv__sgemm(false, false, b.nb, d.E, stem, 1, S, b.n_keys, seen->v[0], ks, 0, out,
+                  qs);
+    qv__sgemm(false, false, b.nb, d.E, seen->n[1], 1, S + stem, b.n_keys, seen->v[1], ks,
+              stem ? 1 : 0, out, qs);
 }
 
 void qv__attention(float *out, float *lse, const float *q, const float *const *k,
@@ -108,15 +144,15 @@ void qv__attention(float *out, float *lse, const float *q, const float *const *k
         for (size_t h = 0; h < d.H; h++) {
             const struct qv_seq *s = &b->seq[i];
             float *S = scratch + (size_t)omp_get_thread_num() * room;
-            const float *kh = k[i] + h / group * d.E, *vh = v[i] + h / group * d.E;
             for (size_t j = 0; j * BLOCK < s->n; j++) {
                 struct block blk = block_of(s, j, d);
-                size_t at = (s->begin + blk.first) * d.H + h, skip = blk.from * d.Hk * d.E;
+                struct seen seen = seen_of(k, v, s, i, blk, h / group, d);
+                size_t at = (s->begin + blk.first) * d.H + h;
                 float *l = lse ? lse + at : NULL, *o = out + at * d.E;
                 if (blk.nb == 1)
-                    one_query(o, l, q + at * d.E, kh + skip, vh + skip, blk.n_keys, d, S);
+                    one_query(o, l, q + at * d.E, &seen, d, S);
                 else
-                    many_queries(o, l, q + at * d.E, kh + skip, vh + skip, blk, d, S);
+                    many_queries(o, l, q + at * d.E, &seen, blk, d, S);
             }
         }
 }

@@ -21,14 +21,15 @@ struct qv_heads {
 size_t qv__attention_scratch(size_t n_max);
 
 /* out [T, H, E]. Sequence i's keys and values for positions 0 .. n_past + n - 1
- * are rows of k[i], v[i], each [.., Hk, E]. lse [T, H] keeps log-sum-exp of the
+ * are rows of k[i], v[i], each [.., Hk, E]; those of a branch come after all of its
+ * stem's. lse [T, H] keeps log-sum-exp of the
  * scaled scores for the backward pass, or is NULL. scratch: one block of
  * qv__attention_scratch(n_max) floats for each OpenMP thread. */
 void qv__attention(float *out, float *lse, const float *q, const float *const *k,
                    const float *const *v, const struct qv_batch *b, struct qv_heads heads,
                    float *scratch, size_t n_max);
 
-/* The same rows backward, for sequences without a past whose keys and values
+/* The same rows backward, for sequences without a past or stem whose keys and values
  * are rows of k, v [T, Hk, E]: dq [T, H, E], dk, dv [T, Hk, E] are added to. The
  * probabilities are computed again from lse. */
 struct qv_attention_back {

@@ -3,6 +3,9 @@
  * Everything that works token by token sees T rows. Only attention knows where
  * a sequence begins and what came before it, so packing short examples together
  * can neither leak between them nor waste work.
+ *
+ * Several sequences may continue the same one, their stem, which is computed once:
+ * a branch's first row stands after the stem's last.
  */
 #ifndef QV_OP_BATCH_H
 #define QV_OP_BATCH_H
@@ -14,6 +17,8 @@ struct qv_seq {
     size_t n_past;   // positions already in the cache before them
     size_t n_prompt; // of its rows, those that routers by text read; 0: all of them
     size_t cache;    // which cache the caller keeps for it (inference only)
+    size_t n_stem;   // rows of its stem, which it continues; 0: it has none
+    size_t stem;     // that sequence's index in the batch (inference only, no past)
 };
 
 struct qv_batch {

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-void qv__logprob(float *logprob, const float *logits, const int *target, size_t n, size_t V)
+void qv__log_sum_exp(double *lse, const float *logits, size_t n, size_t V)
 {
 #pragma omp parallel for schedule(static) if (n > 1)
     for (size_t i = 0; i < n; i++) {
@@ -13,7 +13,17 @@ void qv__logprob(float *logprob, const float *logits, const int *target, size_t 
         double sum = 0;
         for (size_t j = 0; j < V; j++)
             sum += (double)expf(l[j] - max);
-        logprob[i] = l[target[i]] - max - (float)log(sum);
+        lse[i] = (double)max + log(sum);
+    }
+}
+
+void qv__logprob(float *logprob, const float *logits, const int *target, size_t n, size_t V)
+{
+#pragma omp parallel for schedule(static) if (n > 1)
+    for (size_t i = 0; i < n; i++) {
+        double lse;
+        qv__log_sum_exp(&lse, logits + i * V, 1, V);
+        logprob[i] = (float)((double)logits[i * V + (size_t)target[i]] - lse);
     }
 }
 

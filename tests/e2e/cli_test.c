@@ -43,8 +43,9 @@ static void every_command_lists_its_options(void **state)
                   "subtract_exact"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
         {"quantize", "--model --type --out --json q4_k"},
-        {"eval", "--model --suite --metric --split --limit --max-tokens --out --adapter "
-                 "--library --router --expert --json"},
+        {"eval",
+         "--model --suite --data --metric --split --limit --max-tokens --out --adapter "
+         "--library --router --expert --json"},
     };
     works("--help");
     char *list = strdup(said.out);
@@ -427,6 +428,54 @@ static void a_gguf_file_serves_wherever_a_directory_does(void **state)
     says("quantize --model q.gguf --out r.gguf", 1, "quiver: q.gguf: a GGUF file already");
 }
 
+static void a_suite_is_a_file_that_a_user_writes(void **state)
+{
+    (void)state;
+    qv_err err;
+    assert_works(qv__make_dir(in_world("elsewhere"), &err), &err);
+    write_text(in_world("elsewhere/q.csv"), "ask,yes,no,right\nA cow,moos,sings,0\n"
+                                            "A bird,moos,sings,1\n");
+    write_text(
+        in_world("own.json"),
+        "{\"tasks\":[{\"name\":\"animals\",\"file\":\"q.csv\",\"prompt\":\"{ask}\","
+        "\"options\":[\"{yes}\",\"{no}\"],\"label\":\"{right}\",\"metric\":\"choice\"},"
+        "{\"name\":\"said\",\"file\":\"q.csv\",\"prompt\":\"{ask}\",\"target\":"
+        "\"{yes}\",\"metric\":\"exact\",\"max_tokens\":3}]}");
+    json_t *r = json_of("eval -m m --library lib --router arrow --suite own.json --data "
+                        "elsewhere --out own_scores.json --json");
+    json_t *tasks = json_object_get(r, "tasks"), *mean = json_object_get(r, "mean");
+    double choice =
+        json_number_value(json_object_get(json_object_get(tasks, "animals"), "choice"));
+    double exact =
+        json_number_value(json_object_get(json_object_get(tasks, "said"), "exact"));
+    assert_true(fabs(json_number_value(json_object_get(mean, "accuracy")) -
+                     (choice + exact) / 2) < 1e-12);
+    json_decref(r);
+    assert_works(qv__json_read(&r, in_world("own_scores.json"), 1 << 20, &err), &err);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(r, "run"), "data")), "elsewhere");
+    json_decref(r);
+    says("eval -m m --suite own.json", 1, "q.csv: no such file or directory");
+}
+
+/* Even where there is one: it is not found. */
+static void a_suite_of_programs_is_refused_without_a_sandbox(void **state)
+{
+    (void)state;
+    write_text(in_world("code.jsonl"), "{\"p\":\"x = 1\\n\",\"t\":\"pass\"}\n");
+    write_text(
+        in_world("code.json"),
+        "{\"metric\":\"pass@1\",\"tasks\":[{\"file\":\"code.jsonl\",\"prompt\":\"{p}\","
+        "\"tests\":\"{t}\"}]}");
+    char *path = strdup(getenv("PATH"));
+    assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
+    says("eval -m m --suite code.json", 1,
+         "quiver: task 'code': no sandbox, so no program is run: ");
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_string_equal(said.out, "");
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +491,8 @@ int main(void)
         cmocka_unit_test(a_finished_output_is_accepted_with_resume_and_left_alone),
         cmocka_unit_test(an_interrupted_training_goes_on_to_the_same_adapter),
         cmocka_unit_test(info_knows_what_is_at_a_path),
+        cmocka_unit_test(a_suite_is_a_file_that_a_user_writes),
+        cmocka_unit_test(a_suite_of_programs_is_refused_without_a_sandbox),
         cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),
         cmocka_unit_test(a_gguf_file_serves_wherever_a_directory_does),
     };

@@ -35,7 +35,9 @@ static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **
         {"library import lib", "quiver library: import takes LIB DIR"},
         {"library list lib --task x", "quiver library: --task goes with add"},
         {"library list lib --router arrow", "quiver library: --router goes with prepare"},
-        {"library list lib -m m", "quiver library: --model goes with prepare"},
+        {"library list lib -m m",
+         "quiver library: --model goes with import, prepare and GGUF "
+         "adapters"},
         {"library prepare lib --router tp --tasks x", "quiver library: --model is missing"},
         {"library prepare lib -m m --tasks x", "quiver library: --router is missing"},
         {"library prepare lib -m m --router tp", "quiver library: --tasks is missing"},

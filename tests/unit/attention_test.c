@@ -1,6 +1,7 @@
 /* Attention against its definition in double and its backward pass against
  * differences: grouped heads, sequences of length 1, 2, 63, 64, 65 and 130 side by
- * side (64 queries are a block), with and without a past.
+ * side (64 queries are a block), with and without a past
+ * or a stem.
  */
 #include "op/attention.h"
 #include "support/experts.h"
@@ -157,6 +158,52 @@ static void queries_with_a_window_see_the_last_of_their_past(void **state)
     check_after_a_past(66);
 }
 
+/* Branches see what they would see after a copy of their stem: the same rows, keys and
+ * values as sequences of their own. */
+static void check_branches(struct qv_heads d)
+{
+    // The stems are 0, of 70 rows, and 4, of 3; the first is once cut short.
+    static const size_t n[] = {70, 1, 7, 66, 3, 5, 2}, stem[] = {0, 0, 0, 0, 0, 4, 0};
+    static const size_t n_stem[] = {0, 70, 70, 64, 0, 3, 0};
+    const size_t width = d.Hk * d.E;
+    struct bench x;
+    float *k[7], *v[7];
+    set_up(&x, d, n, 7);
+    free(x.scratch);
+    x.n_max = 64 + 70;
+    x.scratch = normals(8 * qv__attention_scratch(x.n_max), 6);
+    for (size_t i = 0; i < 7; i++) {
+        x.seq[i].n_stem = n_stem[i];
+        x.seq[i].stem = stem[i];
+    }
+    forward(&x);
+    for (size_t i = 0; i < 7; i++) {
+        size_t before = n_stem[i] * width, own = n[i] * width, from = x.seq[stem[i]].begin;
+        k[i] = malloc((before + own) * sizeof(float));
+        v[i] = malloc((before + own) * sizeof(float));
+        assert_true(k[i] && v[i]);
+        memcpy(k[i], x.k + from * width, before * sizeof(float));
+        memcpy(v[i], x.v + from * width, before * sizeof(float));
+        memcpy(k[i] + before, x.keys[i], own * sizeof(float));
+        memcpy(v[i] + before, x.values[i], own * sizeof(float));
+        x.keys[i] = k[i];
+        x.values[i] = v[i];
+        x.seq[i].n_past = n_stem[i]; // now by the definition
+    }
+    check_against_definition(&x);
+    for (size_t i = 0; i < 7; i++)
+        free(k[i]), free(v[i]);
+    tear_down(&x);
+}
+
+static void a_branch_sees_its_stem_and_itself(void **state)
+{
+    (void)state;
+    check_branches((struct qv_heads){4, 2, 6, 0, 0});
+    check_branches((struct qv_heads){2, 2, 4, 0, 3});  // a window of its own rows
+    check_branches((struct qv_heads){3, 1, 6, 0, 66}); // of some of the stem's
+}
+
 static void a_log_sum_exp_nobody_wants_is_not_written(void **state)
 {
     (void)state;
@@ -307,6 +354,7 @@ int main(void)
         cmocka_unit_test(the_output_is_the_definitions),
         cmocka_unit_test(queries_after_a_past_see_it_whole),
         cmocka_unit_test(queries_with_a_window_see_the_last_of_their_past),
+        cmocka_unit_test(a_branch_sees_its_stem_and_itself),
         cmocka_unit_test(a_log_sum_exp_nobody_wants_is_not_written),
         cmocka_unit_test(the_gradients_equal_differences),
         cmocka_unit_test(a_change_in_one_sequence_leaves_the_others_bits_alone),

@@ -479,7 +479,9 @@ static void what_cannot_be_evaluated_is_refused(void **state)
          NULL,
          {.metric = "bleu"},
          QV_EFORMAT,
-         "no metric 'bleu': there are rougeL, exact, choice, loglik"},
+         "no metric 'bleu': there are rougeL, exact, choice, choice_sum, choice_char, "
+         "loglik, "
+         "pass@1"},
         {"fir.jsonl",
          NULL,
          {.metric = "choice"},

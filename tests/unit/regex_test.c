@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,9 +115,57 @@ static void a_match_beyond_the_jit_stack_is_still_found(void **state)
     free(text);
 }
 
+struct told {
+    char text[128];
+};
+
+static void tell(void *arg, const char *name, const char *text, size_t n)
+{
+    struct told *t = arg;
+    size_t at = strlen(t->text);
+    snprintf(t->text + at, sizeof t->text - at, "%s=%.*s;", name, (int)n, text);
+}
+
+static void named_groups_that_took_part_are_told(void **state)
+{
+    (void)state;
+    struct qv_regex *re = compile("^(?<b>\\w+)(?: (?<a>\\d+))?(?<none>x)?(;)$");
+    struct told told = {{0}};
+    bool found;
+    assert_int_equal(qv__regex_groups(&found, re, "ab 12;", 6, tell, &told, NULL), 0);
+    assert_true(found);
+    assert_string_equal(told.text, "a=12;b=ab;");
+    told.text[0] = '\0';
+    assert_int_equal(qv__regex_groups(&found, re, "ab;", 3, tell, &told, NULL), 0);
+    assert_true(found);
+    assert_string_equal(told.text, "b=ab;");
+    told.text[0] = '\0';
+    assert_int_equal(qv__regex_groups(&found, re, "-", 1, tell, &told, NULL), 0);
+    assert_false(found);
+    assert_string_equal(told.text, "");
+    qv__regex_free(re);
+}
+
+static void groups_of_a_pattern_without_end_are_refused(void **state)
+{
+    (void)state;
+    struct qv_regex *re = compile("^(?<g>(a+)+)$");
+    struct told told = {{0}};
+    char text[64];
+    memset(text, 'a', sizeof text);
+    text[63] = 'b';
+    bool found;
+    qv_err err;
+    assert_int_equal(qv__regex_groups(&found, re, text, 64, tell, &told, &err), QV_ELIMIT);
+    assert_non_null(strstr(err.msg, "a pattern gave up on 64 bytes of text"));
+    qv__regex_free(re);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(named_groups_that_took_part_are_told),
+        cmocka_unit_test(groups_of_a_pattern_without_end_are_refused),
         cmocka_unit_test(a_search_returns_the_first_match_from_an_offset),
         cmocka_unit_test(a_search_looks_back_before_its_offset),
         cmocka_unit_test(bytes_that_are_not_utf8_match_nothing_and_stop_nothing),
