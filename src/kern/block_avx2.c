@@ -370,7 +370,7 @@ static INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
-/* Numbers i to i + n - 1, n < 32. */
+/* Numbers i to i + n - 1. */
 static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i,
                               size_t n)
 {
@@ -378,29 +378,42 @@ static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t
     qv__block_decode(out, b, at + i * b->bytes, n);
 }
 
-/* Four sums, as an addition takes four cycles. A row that does not end with them is
- * finished a number at a time. */
+/* R rows of x from t on. A row of W that does not end with sixteen is finished a number at
+ * a time. */
+static INLINE void dot_number_rows(float *y, size_t stride, uint32_t id, const uint8_t *row,
+                                   const struct qv_narrow *q, size_t t, const size_t R)
+{
+    const size_t n = q->n;
+    const float *x = q->x + t * n;
+    __m256 acc[ROWS][2];
+    for (size_t r = 0; r < R; r++)
+        acc[r][0] = acc[r][1] = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t k = 0; k < 2; k++) {
+            const __m256 w = numbers(id, row, i + 8 * k);
+            for (size_t r = 0; r < R; r++)
+                acc[r][k] =
+                    _mm256_fmadd_ps(w, _mm256_loadu_ps(x + r * n + i + 8 * k), acc[r][k]);
+        }
+    float rest[16];
+    widen_rest(rest, id, row, i, n - i);
+    for (size_t r = 0; r < R; r++) {
+        float sum = sum_of(acc[r][0], acc[r][1]);
+        for (size_t k = 0; k < n - i; k++)
+            sum += rest[k] * x[r * n + i + k];
+        y[(t + r) * stride] = sum;
+    }
+}
+
 static INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
                                const struct qv_narrow *q)
 {
-    for (size_t t = 0; t < q->T; t++) {
-        const float *x = q->x + t * q->n;
-        __m256 acc[4];
-        for (size_t k = 0; k < 4; k++)
-            acc[k] = _mm256_setzero_ps();
-        size_t i = 0;
-        for (; i + 32 <= q->n; i += 32)
-            for (size_t k = 0; k < 4; k++)
-                acc[k] = _mm256_fmadd_ps(numbers(id, row, i + 8 * k),
-                                         _mm256_loadu_ps(x + i + 8 * k), acc[k]);
-        float sum = sum_of(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3]));
-        for (; i < q->n; i++) {
-            float w;
-            widen_rest(&w, id, row, i, 1);
-            sum += w * x[i];
-        }
-        y[t * stride] = sum;
-    }
+    size_t t = 0;
+    for (; t + 4 <= q->T; t += 4)
+        dot_number_rows(y, stride, id, row, q, t, 4);
+    for (; t < q->T; t++)
+        dot_number_rows(y, stride, id, row, q, t, 1);
 }
 
 /* ---- widening ---- */

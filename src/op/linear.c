@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SLAB = 1 << 20 }; // floats of a slab, or one row if that is more
+enum { SLAB = 1 << 22 }; // floats of a slab, or one row if that is more
 
 /* Each output element is one dot product along a row of W, so each row of W is
  * read once however many threads there are. */
