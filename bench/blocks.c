@@ -1,5 +1,6 @@
-/* bench/blocks.c - products with weights in blocks: bytes a second against reading memory
- * for few rows, operations a second against a float product for many. Prints CSV.
+/* bench/blocks.c - weights in blocks: products, bytes a second against reading memory for
+ * few rows and operations a second against a float product for many; and quantising,
+ * against the plain kernels. Prints CSV.
  *
  *     bench/blocks [TYPE]...      all types, unless some are named
  *
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { D_IN = 4096, MANY = 512, MANY_OUT = 4096, TURNS = 9, BIG = 192 << 20 };
+enum { D_IN = 4096, MANY = 512, MANY_OUT = 4096, ENCODED = 128, TURNS = 9 };
+enum { BIG = 128 << 20 }; // bytes, more than caches hold
 
 static void *room(size_t bytes)
 {
@@ -110,6 +112,32 @@ static void many(const struct qv_block_type *b, const struct buffers *m, const f
     fflush(stdout);
 }
 
+/* Encodes all of w, rows by as many threads as there are. */
+static double encode(char *blocks, const struct qv_block_type *b, const float *w)
+{
+    const size_t bytes = qv__block_bytes(b, D_IN);
+    double t0 = qv__seconds();
+#pragma omp parallel for schedule(dynamic)
+    for (size_t o = 0; o < ENCODED; o++)
+        qv__block_encode(blocks + o * bytes, b, w + o * D_IN, D_IN);
+    return qv__seconds() - t0;
+}
+
+static void encoding(const struct qv_block_type *b, const struct buffers *m, const float *w)
+{
+    double took[TURNS], plain[TURNS];
+    for (size_t i = 0; i < TURNS; i++) {
+        setenv("QV_KERN", "ref", 1);
+        plain[i] = encode(m->blocks, b, w);
+        unsetenv("QV_KERN");
+        took[i] = encode(m->blocks, b, w);
+    }
+    const double t = median(took), p = median(plain);
+    printf("%s,encode,%.2f,Mweights/s,%.1f,%.2f\n", b->name, 1e3 * t,
+           1e-6 * ENCODED * D_IN / t, p / t);
+    fflush(stdout);
+}
+
 static bool is_wanted(const char *name, char **names, int n)
 {
     for (int i = 0; i < n; i++)
@@ -132,16 +160,18 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < MANY * D_IN; i++)
         m.x[i] = qv__normal(2, i);
     for (size_t i = 0; i < (size_t)MANY_OUT * D_IN; i++)
-        f32[i] = 0.02f * qv__normal(3, i % D_IN);
-    printf("type,rows,ms,unit,speed,share of reading or of float\n");
+        f32[i] = 0.02f * qv__normal(3, i % (ENCODED * D_IN));
+    printf("type,rows,ms,unit,speed,ratio\n");
     for (size_t i = 0; i < n; i++) {
         if (!all[i].computes || !is_wanted(all[i].name, argv + 1, argc - 1))
             continue;
         fill(m.blocks, &all[i], BIG / qv__block_bytes(&all[i], D_IN));
-        const size_t rows[] = {1, 2, 3, 4, 8, 15};
+        const size_t rows[] = {1, 2, 4, 8};
         for (size_t k = 0; k < QV_COUNT(rows); k++)
             few(&all[i], &m, rows[k]);
         many(&all[i], &m, f32);
+        if (all[i].layout)
+            encoding(&all[i], &m, f32);
     }
     free(m.blocks), free(m.x), free(m.y), free(m.slab), free(f32);
     return 0;
