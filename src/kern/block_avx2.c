@@ -378,7 +378,7 @@ static INLINE __m256i pick(__m256i spread_scales, const size_t q)
 
 /* sum += 32 elements times as much of each of R rows, high bytes and low ones apart. A code
  * has at most 6 bits, a scale 8, so that neighbours make 2 * 63 * 128 < 2^14 in 16 bits and
- * a lane of a whole run 8 * 2 * 2^14 * 128 < 2^26. */
+ * a lane of a whole run less than 8 * 2 * 2^14 * 128 = 2^25. */
 static INLINE void dot_eighth(__m256i sum[ROWS][2], const struct qv_block_layout *l,
                               const uint8_t *run, const struct qv_narrow_run *x,
                               const size_t R, __m256i spread_scales, const size_t q)

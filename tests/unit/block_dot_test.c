@@ -234,6 +234,37 @@ static void products_are_within_what_narrowing_moves(void **state)
     release(p);
 }
 
+/* Every byte of W the same, half floats apart, so that codes and scales are at their ends.
+ */
+static void fill_with(struct product *p, uint8_t byte)
+{
+    const uint16_t one = 0x3c00;
+    memset(p->bytes, byte, sizeof p->bytes);
+    for (size_t i = 0; p->b->layout && i < p->n; i += p->b->n) {
+        uint8_t *block = p->bytes + i / p->b->n * p->b->bytes;
+        memcpy(block + p->b->layout->d_at, &one, sizeof one);
+        if (qv__block_has_mins(p->b->layout))
+            memcpy(block + p->b->layout->m_at, &one, sizeof one);
+    }
+    p->row = p->bytes;
+    qv__block_decode(p->w, p->b, p->row, p->n);
+}
+
+static void the_largest_codes_and_numbers_overflow_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0, 0x5a, 0x7f, 0x80, 0xaa, 0xff};
+    struct product *p = product();
+    for (size_t i = 0; choose(p, i, 4); i++)
+        for (size_t k = 0; k < QV_COUNT(bytes) * 4 && p->b->layout; k++) {
+            fill_with(p, bytes[k / 4]);
+            for (size_t e = 0; e < 3 * p->n; e++)
+                p->x[e] = (k & 1 ? e % 2 : e / 16 % 2) ? (k & 2 ? 1 : 0x1.01p-7f) : -1;
+            assert_products(p, 3, 2e-5);
+        }
+    release(p);
+}
+
 static void a_rows_product_does_not_depend_on_its_neighbours(void **state)
 {
     (void)state;
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test(every_table_narrows_alike),
         cmocka_unit_test(products_with_numbers_of_16_bits_are_exact_but_for_the_sum),
         cmocka_unit_test(products_are_within_what_narrowing_moves),
+        cmocka_unit_test(the_largest_codes_and_numbers_overflow_nothing),
         cmocka_unit_test(a_rows_product_does_not_depend_on_its_neighbours),
         cmocka_unit_test(what_is_not_finite_spoils_its_own_row_alone),
         cmocka_unit_test(a_scale_that_is_not_finite_does_not_pass_unseen),
