@@ -1,23 +1,31 @@
-/* bench/blocks.c - products with weights in blocks: bytes a second against reading memory
- * for few rows, operations a second against a float product for many. Prints CSV.
+/* bench/blocks.c - weights in blocks. Prints CSV, a line a type and measurement:
+ *
+ *   1 to 8         bytes a second of W with so many rows of x, and how that is to reading W
+ *   512            operations a second, and how they are to a float product's
+ *   cached         bytes a second of one thread and one row, W in its cache: what could be
+ *                  done were memory no limit; widening the same, and encoding; each in the
+ *                  processor's seconds, beside the plain kernels'
  *
  *     bench/blocks [TYPE]...      all types, unless some are named
  *
- * A matrix of Mistral's width, [D_out, 4096], with more rows than any cache holds. What is
- * compared runs in turn, so that whatever else the machine does strikes all alike; each
- * figure is the median of a few turns.
+ * A matrix of Mistral's width, [D_out, 4096]. What is compared runs in turn, so that
+ * whatever else the machine does strikes all alike; each figure is the median of a few
+ * turns.
  */
 #include "base/clock.h"
 #include "base/rng.h"
 #include "format/block_encode.h"
+#include "kern/kern.h"
 #include "op/gemm.h"
 #include "op/linear.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { D_IN = 4096, MANY = 512, MANY_OUT = 4096, TURNS = 9, BIG = 192 << 20 };
+enum { D_IN = 4096, MANY = 512, MANY_OUT = 4096, ENCODED = 32, TURNS = 9 };
+enum { BIG = 128 << 20, CACHE = 160 << 10 }; // bytes: more than caches hold, and less
 
 static void *room(size_t bytes)
 {
@@ -110,6 +118,69 @@ static void many(const struct qv_block_type *b, const struct buffers *m, const f
     fflush(stdout);
 }
 
+/* Seconds that the processor gave this thread. */
+static double processor(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* What one thread does with rows in blocks, n of them at `blocks`. */
+typedef void work(const struct qv_block_type *b, const struct buffers *m, size_t n);
+
+static void dot(const struct qv_block_type *b, const struct buffers *m, size_t n)
+{
+    const struct qv_kern *k = qv__kern();
+    struct qv_narrow q;
+    qv__narrow_init(&q, b, m->x, 1, D_IN, m->slab);
+    k->narrow(&q);
+    for (size_t o = 0; o < n; o++)
+        k->dot_blocks(m->y + o, 1, b, m->blocks + o * qv__block_bytes(b, D_IN), &q);
+}
+
+static void widen(const struct qv_block_type *b, const struct buffers *m, size_t n)
+{
+    for (size_t o = 0; o < n; o++)
+        qv__kern()->widen(m->y, b, m->blocks + o * qv__block_bytes(b, D_IN), D_IN);
+}
+
+static void encode(const struct qv_block_type *b, const struct buffers *m, size_t n)
+{
+    qv__block_encode(m->blocks, b, m->x, n * D_IN);
+}
+
+static void alone(const char *name, const struct qv_block_type *b, const struct buffers *m,
+                  work *f, size_t n, const char *unit, double amount)
+{
+    double took[TURNS], plain[TURNS];
+    for (size_t i = 0; i < TURNS; i++) {
+        setenv("QV_KERN", "ref", 1);
+        double t0 = processor();
+        f(b, m, n);
+        double t1 = processor();
+        unsetenv("QV_KERN");
+        f(b, m, n); // into the cache again
+        double t2 = processor();
+        f(b, m, n);
+        took[i] = processor() - t2;
+        plain[i] = t1 - t0;
+    }
+    const double t = median(took), p = median(plain);
+    printf("%s,%s,%.3f,%s,%.2f,%.1f\n", b->name, name, 1e3 * t, unit,
+           amount * (double)n / t, p / t);
+    fflush(stdout);
+}
+
+static void all_alone(const struct qv_block_type *b, const struct buffers *m)
+{
+    const size_t bytes = qv__block_bytes(b, D_IN);
+    alone("cached", b, m, dot, CACHE / bytes, "GB/s", 1e-9 * (double)bytes);
+    alone("widen", b, m, widen, CACHE / bytes, "Gweights/s", 1e-9 * D_IN);
+    if (b->layout)
+        alone("encode", b, m, encode, ENCODED, "Mweights/s", 1e-6 * D_IN);
+}
+
 static bool is_wanted(const char *name, char **names, int n)
 {
     for (int i = 0; i < n; i++)
@@ -132,16 +203,17 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < MANY * D_IN; i++)
         m.x[i] = qv__normal(2, i);
     for (size_t i = 0; i < (size_t)MANY_OUT * D_IN; i++)
-        f32[i] = 0.02f * qv__normal(3, i % D_IN);
-    printf("type,rows,ms,unit,speed,share of reading or of float\n");
+        f32[i] = 0.02f * qv__normal(3, i % (ENCODED * D_IN)); // enough of them
+    printf("type,rows,ms,unit,speed,ratio\n");
     for (size_t i = 0; i < n; i++) {
         if (!all[i].computes || !is_wanted(all[i].name, argv + 1, argc - 1))
             continue;
         fill(m.blocks, &all[i], BIG / qv__block_bytes(&all[i], D_IN));
-        const size_t rows[] = {1, 2, 3, 4, 8, 15};
+        const size_t rows[] = {1, 2, 4, 8};
         for (size_t k = 0; k < QV_COUNT(rows); k++)
             few(&all[i], &m, rows[k]);
         many(&all[i], &m, f32);
+        all_alone(&all[i], &m);
     }
     free(m.blocks), free(m.x), free(m.y), free(m.slab), free(f32);
     return 0;

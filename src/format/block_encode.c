@@ -124,10 +124,12 @@ static struct mass mass_of(const float *x, size_t n, struct qv_fit fit)
 static struct qv_line regress(double *gain, const struct qv_fit_sums *s, struct mass m,
                               bool is_pinned)
 {
-    double det = m.N * s->cc - s->c * s->c, scale = 0, offset = m.N > 0 ? m.x / m.N : 0;
+    double det = m.N * s->cc - s->c * s->c, scale = 0, offset = 0;
     if (det > 0) {
         scale = (m.N * s->xc - m.x * s->c) / det;
         offset = (s->cc * m.x - s->c * s->xc) / det;
+    } else if (m.N > 0) {
+        offset = m.x / m.N;
     }
     if (is_pinned && offset > 0) {
         offset = 0;

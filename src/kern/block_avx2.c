@@ -4,10 +4,12 @@
  * codes of any type out of their planes; each call of it names a layout that is constant,
  * so that what is left after inlining is loads, shifts and masks.
  *
- * Sixteen codes and sixteen narrowed numbers are multiplied by one instruction, which adds
- * neighbours: 2 * 128 * 32767 < 2^23. A group adds two such vectors: < 2^24, exact as an
- * integer and as a float. Scales are floats from there on. This file is built without
- * contraction, since widening must round as block.c does; what is fused is written so.
+ * Small blocks: sixteen codes and sixteen narrowed numbers are multiplied by one
+ * instruction, which adds neighbours: 2 * 128 * 32639 < 2^23. A block adds two such
+ * vectors: < 2^24, exact as an integer and as a float. Scales are floats from there on.
+ * Large ones: 32 codes and 32 high or low bytes, then their groups' scales, as integers
+ * too; one float a block is left to do. This file is built without contraction, since
+ * widening must round as block.c does; what is fused is written so.
  */
 #if defined(__x86_64__)
 #include "kern/block_dot.h"
@@ -117,11 +119,6 @@ static INLINE void codes(__m256i c[4], const struct qv_block_layout *l, const ui
 
 /* ---- scales ---- */
 
-/* Of a run: element = s * (code - zero) - min; group g's are number g of these. */
-struct scales {
-    __m256 s[2], min[2];
-};
-
 /* The half floats at the same place in eight blocks. */
 static INLINE __m256 halves(const uint8_t *at, size_t step)
 {
@@ -141,29 +138,25 @@ static INLINE __m256 half(const uint8_t *at)
     return _mm256_set1_ps(_cvtsh_ss(read16(at)));
 }
 
-static INLINE __m256 unsigned_bytes(uint64_t b)
+/* A large block's scales and mins as signed bytes, one a group. */
+struct scale_bytes {
+    __m128i s, min;
+};
+
+static INLINE __m128i two_words(uint64_t low, uint64_t high)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)b)));
+    return _mm_set_epi64x((long long)high, (long long)low);
 }
 
-static INLINE __m256 signed_bytes(uint64_t b)
+static INLINE struct scale_bytes nibble_scales(const uint8_t *at)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128((long long)b)));
-}
-
-static INLINE void nibble_scales(__m256 s[2], __m256 min[2], const uint8_t *at)
-{
-    const uint64_t low = UINT64_C(0x0f0f0f0f0f0f0f0f);
-    for (int h = 0; h < 2; h++) {
-        uint64_t b;
-        memcpy(&b, at + 8 * h, sizeof b);
-        s[h] = unsigned_bytes(b & low);
-        min[h] = unsigned_bytes(b >> 4 & low);
-    }
+    const __m128i low = _mm_set1_epi8(15), b = _mm_loadu_si128((const void *)at);
+    return (struct scale_bytes){_mm_and_si128(b, low),
+                                _mm_and_si128(_mm_srli_epi16(b, 4), low)};
 }
 
 /* See read_six() in block.c. */
-static INLINE void six_scales(__m256 s[2], const uint8_t *at)
+static INLINE struct scale_bytes six_scales(const uint8_t *at)
 {
     const uint64_t four = UINT64_C(0x0f0f0f0f0f0f0f0f), two = 0x03030303;
     uint64_t low;
@@ -172,27 +165,49 @@ static INLINE void six_scales(__m256 s[2], const uint8_t *at)
     memcpy(&high, at + 8, sizeof high);
     const uint64_t a = (high & two) | (high >> 2 & two) << 32,
                    b = (high >> 4 & two) | (high >> 6 & two) << 32;
-    const __m256 middle = _mm256_set1_ps(32);
-    s[0] = _mm256_sub_ps(unsigned_bytes((low & four) | a << 4), middle);
-    s[1] = _mm256_sub_ps(unsigned_bytes((low >> 4 & four) | b << 4), middle);
+    const __m128i s = two_words((low & four) | a << 4, (low >> 4 & four) | b << 4);
+    return (struct scale_bytes){_mm_sub_epi8(s, _mm_set1_epi8(32)), _mm_setzero_si128()};
 }
 
 /* See read_pairs() in block.c. */
-static INLINE void pair_scales(__m256 *s, __m256 *min, const uint8_t *at)
+static INLINE struct scale_bytes pair_scales(const uint8_t *at)
 {
     const uint32_t six = 0x3f3f3f3f, four = 0x0f0f0f0f, two = 0x03030303;
     uint32_t w[3];
     memcpy(w, at, sizeof w);
     const uint32_t s_high = (w[2] & four) | (w[0] >> 6 & two) << 4,
                    m_high = (w[2] >> 4 & four) | (w[1] >> 6 & two) << 4;
-    *s = unsigned_bytes((w[0] & six) | (uint64_t)s_high << 32);
-    *min = unsigned_bytes((w[1] & six) | (uint64_t)m_high << 32);
+    return (struct scale_bytes){two_words((w[0] & six) | (uint64_t)s_high << 32, 0),
+                                two_words((w[1] & six) | (uint64_t)m_high << 32, 0)};
 }
+
+static INLINE struct scale_bytes scale_bytes(const struct qv_block_layout *l,
+                                             const uint8_t *run)
+{
+    const uint8_t *at = run + l->scales_at;
+    if (l->scales == QV_SCALES_NIBBLE)
+        return nibble_scales(at);
+    if (l->scales == QV_SCALES_SIX)
+        return six_scales(at);
+    if (l->scales == QV_SCALES_PAIR)
+        return pair_scales(at);
+    return (struct scale_bytes){_mm_loadu_si128((const void *)at), _mm_setzero_si128()};
+}
+
+/* Eight of the bytes as floats. */
+static INLINE __m256 eight(__m128i bytes, size_t h)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(h ? _mm_srli_si128(bytes, 8) : bytes));
+}
+
+/* Of a run: element = s * (code - zero) - min; group g's are number g of these. */
+struct scales {
+    __m256 s[2], min[2];
+};
 
 static INLINE void scales(struct scales *k, const struct qv_block_layout *l,
                           const uint8_t *run)
 {
-    const uint8_t *at = run + l->scales_at;
     k->s[0] = k->s[1] = k->min[0] = k->min[1] = _mm256_setzero_ps();
     if (elements(l) == SMALL) {
         k->s[0] = halves(run + l->d_at, bytes(l));
@@ -200,23 +215,12 @@ static INLINE void scales(struct scales *k, const struct qv_block_layout *l,
             k->min[0] = _mm256_sub_ps(k->min[0], halves(run + l->m_at, bytes(l)));
         return;
     }
-    if (l->scales == QV_SCALES_NIBBLE)
-        nibble_scales(k->s, k->min, at);
-    else if (l->scales == QV_SCALES_SIX)
-        six_scales(k->s, at);
-    else if (l->scales == QV_SCALES_PAIR)
-        pair_scales(&k->s[0], &k->min[0], at);
-    else
-        for (int h = 0; h < 2; h++) {
-            uint64_t b;
-            memcpy(&b, at + 8 * h, sizeof b);
-            k->s[h] = signed_bytes(b);
-        }
+    const struct scale_bytes b = scale_bytes(l, run);
     const __m256 d = half(run + l->d_at);
-    for (int h = 0; h < 2; h++) {
-        k->s[h] = _mm256_mul_ps(d, k->s[h]);
+    for (size_t h = 0; h < RUN / l->group / 8; h++) {
+        k->s[h] = _mm256_mul_ps(d, eight(b.s, h));
         if (qv__block_has_mins(l))
-            k->min[h] = _mm256_mul_ps(half(run + l->m_at), k->min[h]);
+            k->min[h] = _mm256_mul_ps(half(run + l->m_at), eight(b.min, h));
     }
 }
 
@@ -244,26 +248,44 @@ static INLINE int sum_of_ints(__m256i v)
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
-static void narrow_group(int16_t *code, float *scale, float *sum, const float *x,
-                         size_t group)
+/* Stores sixteen codes, as they are or byte by byte. */
+static INLINE void put(struct qv_narrow_run *run, size_t at, __m256i codes, bool is_split)
+{
+    if (!is_split) {
+        _mm256_storeu_si256((__m256i *)(void *)(run->code + at), codes);
+        return;
+    }
+    const __m256i low = _mm256_srai_epi16(_mm256_slli_epi16(codes, 8), 8);
+    const __m256i high = _mm256_srai_epi16(_mm256_sub_epi16(codes, low), 8);
+    const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi16(high, low), 0xd8);
+    _mm_storeu_si128((void *)(run->part[0] + at), _mm256_castsi256_si128(both));
+    _mm_storeu_si128((void *)(run->part[1] + at), _mm256_extracti128_si256(both, 1));
+}
+
+static void narrow_block(struct qv_narrow_run *run, const float *x, size_t at,
+                         const struct qv_narrow *q)
 {
     float inverse;
-    *scale = qv__narrow_scale(&inverse, peak_of(x, group));
+    const float scale = qv__narrow_scale(&inverse, peak_of(x, q->block));
     const __m256 inv = _mm256_set1_ps(inverse);
-    __m256i total = _mm256_setzero_si256();
-    for (size_t i = 0; i < group; i += 16) {
-        __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), inv));
-        __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i + 8), inv));
-        total = _mm256_add_epi32(total, _mm256_add_epi32(a, b));
-        __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-        _mm256_storeu_si256((__m256i *)(void *)(code + i), both);
+    for (size_t k = 0; k < q->block; k += 32)
+        run->scale[(at + k) / 32] = scale;
+    for (size_t g = 0; g < q->block; g += q->group) {
+        __m256i total = _mm256_setzero_si256();
+        for (size_t k = g; k < g + q->group; k += 16) {
+            __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + k), inv));
+            __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + k + 8), inv));
+            total = _mm256_add_epi32(total, _mm256_add_epi32(a, b));
+            put(run, at + k, _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8),
+                q->block == RUN);
+        }
+        run->sum[(at + g) / q->group] = scale * (float)sum_of_ints(total);
     }
-    *sum = *scale * (float)sum_of_ints(total);
 }
 
 void qv__narrow_avx2(struct qv_narrow *q)
 {
-    qv__narrow_each(q, narrow_group);
+    qv__narrow_each(q, narrow_block);
 }
 
 /* ---- products ---- */
@@ -281,11 +303,13 @@ static INLINE __m256i load(const int16_t *q)
     return _mm256_loadu_si256((const __m256i *)(const void *)q);
 }
 
-/* acc += quarter j of a run times as much of each of R rows x; factor [R, 16] has a group's
+/* ---- of small blocks ---- */
+
+/* acc += quarter j of a run times as much of each of R rows x; factor [R, 8] has a block's
  * scales multiplied. Two sums a row, so that one addition need not wait for the other. */
 static INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout *l,
                                const uint8_t *run, const struct qv_narrow_run *x,
-                               const size_t R, float factor[ROWS][16], const size_t j)
+                               const size_t R, float factor[ROWS][8], const size_t j)
 {
     __m256i c[4];
     codes(c, l, run, j);
@@ -293,39 +317,122 @@ static INLINE void dot_quarter(__m256 acc[ROWS][2], const struct qv_block_layout
         __m256i p[4];
         for (size_t k = 0; k < 4; k++)
             p[k] = _mm256_madd_epi16(c[k], load(x[r].code + QUARTER * j + 16 * k));
-        for (size_t k = 0; k < 4; k += l->group / 16) {
-            __m256i sum = l->group == 16 ? p[k] : _mm256_add_epi32(p[k], p[k + 1]);
-            const size_t g = (QUARTER * j + 16 * k) / l->group;
-            acc[r][g % 2] = _mm256_fmadd_ps(_mm256_set1_ps(factor[r][g]),
-                                            _mm256_cvtepi32_ps(sum), acc[r][g % 2]);
+        for (size_t k = 0; k < 2; k++) {
+            const __m256i sum = _mm256_add_epi32(p[2 * k], p[2 * k + 1]);
+            acc[r][k] = _mm256_fmadd_ps(_mm256_set1_ps(factor[r][2 * j + k]),
+                                        _mm256_cvtepi32_ps(sum), acc[r][k]);
         }
     }
 }
 
 /* acc += a run times R rows of x. */
-static INLINE void dot_run(__m256 acc[ROWS][2], const struct qv_block_layout *l,
-                           const uint8_t *run, const struct qv_narrow_run *x,
-                           const size_t R)
+static INLINE void dot_small(__m256 acc[ROWS][2], const struct qv_block_layout *l,
+                             const uint8_t *run, const struct qv_narrow_run *x,
+                             const size_t R)
 {
     struct scales k;
-    _Alignas(32) float factor[ROWS][16];
+    _Alignas(32) float factor[ROWS][8];
     scales(&k, l, run);
-    for (size_t h = 0; h < RUN / l->group / 8; h++) {
-        __m256 zero_at = _mm256_mul_ps(k.s[h], _mm256_set1_ps((float)zero(l)));
-        zero_at = _mm256_add_ps(zero_at, k.min[h]);
-        for (size_t r = 0; r < R; r++) {
-            _mm256_store_ps(&factor[r][8 * h],
-                            _mm256_mul_ps(k.s[h], _mm256_loadu_ps(x[r].scale + 8 * h)));
-            if (zero(l) || qv__block_has_mins(l))
-                acc[r][h] =
-                    _mm256_fnmadd_ps(zero_at, _mm256_loadu_ps(x[r].sum + 8 * h), acc[r][h]);
-        }
+    __m256 away = _mm256_mul_ps(k.s[0], _mm256_set1_ps((float)zero(l)));
+    away = _mm256_add_ps(away, k.min[0]);
+    for (size_t r = 0; r < R; r++) {
+        _mm256_store_ps(factor[r], _mm256_mul_ps(k.s[0], _mm256_loadu_ps(x[r].scale)));
+        if (zero(l) || qv__block_has_mins(l))
+            acc[r][0] = _mm256_fnmadd_ps(away, _mm256_loadu_ps(x[r].sum), acc[r][0]);
     }
     dot_quarter(acc, l, run, x, R, factor, 0);
     dot_quarter(acc, l, run, x, R, factor, 1);
     dot_quarter(acc, l, run, x, R, factor, 2);
     dot_quarter(acc, l, run, x, R, factor, 3);
 }
+
+/* ---- of large blocks ---- */
+
+/* 32 elements from e on of a plane, as bytes, `up` bits up. */
+static INLINE __m256i byte_plane(const uint8_t *block, const struct qv_block_plane *p,
+                                 size_t e, unsigned up)
+{
+    const size_t stride = p->chunk * p->bits / 8, in = e % p->chunk;
+    const int shift = (int)(in / stride * p->bits) - (int)up;
+    const uint8_t *at = block + p->at + e / p->chunk * stride + in % stride;
+    __m256i b = _mm256_loadu_si256((const void *)at);
+    b = shift < 0 ? _mm256_slli_epi16(b, -shift) : _mm256_srli_epi16(b, shift);
+    return _mm256_and_si256(b, _mm256_set1_epi8((char)(((1 << p->bits) - 1) << up)));
+}
+
+/* Scales as 16-bit numbers, so placed that pick() gives those of any 32 elements. */
+static INLINE __m256i spread(__m128i s, const struct qv_block_layout *l)
+{
+    const __m128i even_first =
+        _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    return _mm256_cvtepi8_epi16(l->group == 16 ? _mm_shuffle_epi8(s, even_first)
+                                               : _mm_unpacklo_epi64(s, s));
+}
+
+/* Of elements 32 q to 32 q + 31: each half of them has the scale of its group. */
+static INLINE __m256i pick(__m256i spread_scales, const size_t q)
+{
+    return _mm256_shuffle_epi8(spread_scales,
+                               _mm256_set1_epi16((short)(2 * q | (2 * q + 1) << 8)));
+}
+
+/* sum += 32 elements times as much of each of R rows, high bytes and low ones apart. A code
+ * has at most 6 bits, a scale 8, so that neighbours make 2 * 63 * 128 < 2^14 in 16 bits and
+ * a lane of a whole run less than 8 * 2 * 2^14 * 128 = 2^25. */
+static INLINE void dot_eighth(__m256i sum[ROWS][2], const struct qv_block_layout *l,
+                              const uint8_t *run, const struct qv_narrow_run *x,
+                              const size_t R, __m256i spread_scales, const size_t q)
+{
+    __m256i c = byte_plane(run, &l->low, 32 * q, 0);
+    if (l->high.bits)
+        c = _mm256_or_si256(c, byte_plane(run, &l->high, 32 * q, l->low.bits));
+    const __m256i scale = pick(spread_scales, q);
+    for (size_t r = 0; r < R; r++)
+        for (size_t h = 0; h < 2; h++) {
+            const __m256i b = _mm256_loadu_si256((const void *)(x[r].part[h] + 32 * q));
+            const __m256i p = _mm256_madd_epi16(_mm256_maddubs_epi16(c, b), scale);
+            sum[r][h] = _mm256_add_epi32(sum[r][h], p);
+        }
+}
+
+/* acc += a block times R rows of x. */
+static INLINE void dot_large(__m256 acc[ROWS][2], const struct qv_block_layout *l,
+                             const uint8_t *run, const struct qv_narrow_run *x,
+                             const size_t R)
+{
+    const struct scale_bytes b = scale_bytes(l, run);
+    const __m256i s = spread(b.s, l);
+    const __m256 d = half(run + l->d_at);
+    __m256i sum[ROWS][2];
+    for (size_t r = 0; r < R; r++)
+        sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+    for (size_t h = 0; h < RUN / l->group / 8; h++) {
+        __m256 away = qv__block_has_mins(l)
+                          ? _mm256_mul_ps(half(run + l->m_at), eight(b.min, h))
+                          : _mm256_mul_ps(_mm256_mul_ps(d, _mm256_set1_ps((float)zero(l))),
+                                          eight(b.s, h));
+        for (size_t r = 0; r < R; r++)
+            acc[r][1] =
+                _mm256_fnmadd_ps(away, _mm256_loadu_ps(x[r].sum + 8 * h), acc[r][1]);
+    }
+    dot_eighth(sum, l, run, x, R, s, 0);
+    dot_eighth(sum, l, run, x, R, s, 1);
+    dot_eighth(sum, l, run, x, R, s, 2);
+    dot_eighth(sum, l, run, x, R, s, 3);
+    dot_eighth(sum, l, run, x, R, s, 4);
+    dot_eighth(sum, l, run, x, R, s, 5);
+    dot_eighth(sum, l, run, x, R, s, 6);
+    dot_eighth(sum, l, run, x, R, s, 7);
+    for (size_t r = 0; r < R; r++) {
+        const __m256 whole =
+            _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[r][0]), _mm256_set1_ps(256),
+                            _mm256_cvtepi32_ps(sum[r][1]));
+        const __m256 factor = _mm256_mul_ps(d, _mm256_set1_ps(x[r].scale[0]));
+        acc[r][0] = _mm256_fmadd_ps(factor, whole, acc[r][0]);
+    }
+}
+
+/* ---- of both ---- */
 
 /* R rows of x from t on, R known when compiled. A row's sum does not depend on which
  * others are computed beside it. */
@@ -340,7 +447,10 @@ static INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layou
     for (size_t left = q->n, T = q->T; left;
          left -= qv__min(RUN, left), row += run_bytes(l), x += T) {
         uint8_t whole[SMALL_RUN];
-        dot_run(acc, l, padded(whole, l, row, left), x, R);
+        if (elements(l) == SMALL)
+            dot_small(acc, l, padded(whole, l, row, left), x, R);
+        else
+            dot_large(acc, l, row, x, R);
     }
     for (size_t r = 0; r < R; r++)
         y[(t + r) * stride] = sum_of(acc[r][0], acc[r][1]);
@@ -350,7 +460,7 @@ static INLINE void dot_codes(float *y, size_t stride, const struct qv_block_layo
                              const uint8_t *row, const struct qv_narrow *q)
 {
     size_t t = 0;
-    for (; t + 4 <= q->T; t += 4)
+    for (; elements(l) == SMALL && t + 4 <= q->T; t += 4) // else registers do not suffice
         dot_rows(y, stride, l, row, q, t, 4);
     for (; t + 2 <= q->T; t += 2)
         dot_rows(y, stride, l, row, q, t, 2);
@@ -370,7 +480,7 @@ static INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
 
-/* Numbers i to i + n - 1, n < 32. */
+/* Numbers i to i + n - 1. */
 static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i,
                               size_t n)
 {
@@ -378,29 +488,42 @@ static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t
     qv__block_decode(out, b, at + i * b->bytes, n);
 }
 
-/* Four sums, as an addition takes four cycles. A row that does not end with them is
- * finished a number at a time. */
+/* R rows of x from t on. A row of W that does not end with sixteen is finished a number at
+ * a time. */
+static INLINE void dot_number_rows(float *y, size_t stride, uint32_t id, const uint8_t *row,
+                                   const struct qv_narrow *q, size_t t, const size_t R)
+{
+    const size_t n = q->n;
+    const float *x = q->x + t * n;
+    __m256 acc[ROWS][2];
+    for (size_t r = 0; r < R; r++)
+        acc[r][0] = acc[r][1] = _mm256_setzero_ps();
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t k = 0; k < 2; k++) {
+            const __m256 w = numbers(id, row, i + 8 * k);
+            for (size_t r = 0; r < R; r++)
+                acc[r][k] =
+                    _mm256_fmadd_ps(w, _mm256_loadu_ps(x + r * n + i + 8 * k), acc[r][k]);
+        }
+    float rest[16];
+    widen_rest(rest, id, row, i, n - i);
+    for (size_t r = 0; r < R; r++) {
+        float sum = sum_of(acc[r][0], acc[r][1]);
+        for (size_t k = 0; k < n - i; k++)
+            sum += rest[k] * x[r * n + i + k];
+        y[(t + r) * stride] = sum;
+    }
+}
+
 static INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
                                const struct qv_narrow *q)
 {
-    for (size_t t = 0; t < q->T; t++) {
-        const float *x = q->x + t * q->n;
-        __m256 acc[4];
-        for (size_t k = 0; k < 4; k++)
-            acc[k] = _mm256_setzero_ps();
-        size_t i = 0;
-        for (; i + 32 <= q->n; i += 32)
-            for (size_t k = 0; k < 4; k++)
-                acc[k] = _mm256_fmadd_ps(numbers(id, row, i + 8 * k),
-                                         _mm256_loadu_ps(x + i + 8 * k), acc[k]);
-        float sum = sum_of(_mm256_add_ps(acc[0], acc[1]), _mm256_add_ps(acc[2], acc[3]));
-        for (; i < q->n; i++) {
-            float w;
-            widen_rest(&w, id, row, i, 1);
-            sum += w * x[i];
-        }
-        y[t * stride] = sum;
-    }
+    size_t t = 0;
+    for (; t + 4 <= q->T; t += 4)
+        dot_number_rows(y, stride, id, row, q, t, 4);
+    for (; t < q->T; t++)
+        dot_number_rows(y, stride, id, row, q, t, 1);
 }
 
 /* ---- widening ---- */

@@ -2,14 +2,13 @@
  *
  * What limits this product is reading W, so all else has to be done in the time that
  * takes. A code fills a byte or less; so the numbers are narrowed too, once for all rows
- * of W, to 16 bits and a scale a group. A group's products and their sum are then whole
- * numbers, and exact:
- *     y = sum over g of d_g u_g (sum over i in g of code_i q_i) + e_g sum over i in g of
- * x_i where x_i = u_g q_i, d_g is the scale of W's group and e_g what its zero and its min
- * add.
+ * of W, to 16 bits beneath a scale that as many share as are in a block of W. Products and
+ * their sums are then whole numbers, and exact. With x_i = u q_i,
+ *     y = sum over groups g of d_g u (sum of code_i q_i) - e_g (sum of x_i)
+ * where d_g is the scale of W's group and e_g what its zero and its min take away.
  *
- * Narrowing moves x_i by at most u_g / 2, which is 1.5e-5 of the largest in its group;
- * y by at most u_g / 2 times the sum of |W|, and in practice by 1e-5 of |W| |x|.
+ * Narrowing moves x_i by at most u / 2, which is 1.6e-5 of the largest in its block, and y
+ * by at most u / 2 times the sum of |W|; in practice by 2e-5 of |W| |x|.
  */
 #ifndef QV_KERN_BLOCK_DOT_H
 #define QV_KERN_BLOCK_DOT_H
@@ -18,11 +17,14 @@
 
 #include <math.h>
 
-/* 256 numbers narrowed, of one row, in groups of as many as W's groups have. */
+/* 256 numbers of a row, narrowed. */
 struct qv_narrow_run {
-    float scale[16]; // of a group; NaN if a number of it is not finite
-    float sum[16];   // of a group's numbers, as narrowed
-    int16_t code[QV_BLOCK_MAX];
+    float scale[8]; // of 32 numbers; NaN if one that shares it is not finite
+    float sum[16];  // of the numbers, as narrowed, that meet one group of W
+    union {
+        int16_t code[QV_BLOCK_MAX];   // for small blocks
+        int8_t part[2][QV_BLOCK_MAX]; // for large ones: 256 part[0] + part[1]
+    };
 };
 
 /* T rows x [T, n], and the same narrowed, with zeros after them if a row does not end with
@@ -30,7 +32,7 @@ struct qv_narrow_run {
 struct qv_narrow {
     const float *x; // [T, n]
     size_t T, n;
-    size_t group;              // of W's type; 0 if it has none: then x is not narrowed
+    size_t block, group;       // of W's type; group 0: it has none, and x is not narrowed
     struct qv_narrow_run *run; // [n / 256, rounded up, T]
 };
 
@@ -42,19 +44,21 @@ size_t qv__narrow_room(size_t T, size_t n);
 void qv__narrow_init(struct qv_narrow *q, const struct qv_block_type *b, const float *x,
                      size_t T, size_t n, float *room);
 
-/* The scale of a group whose largest magnitude is `peak`, and what to multiply by. NaN if
- * that is not finite; 0 if it is beneath what any sum of floats would notice. */
+/* Of numbers whose largest magnitude is `peak`: the scale, and what to multiply by. NaN if
+ * that is not finite; 0 if it is beneath what any sum of floats would notice. With this
+ * many steps, both bytes of a code have a sign. */
 static inline float qv__narrow_scale(float *inverse, float peak)
 {
-    const float most = 32767;
+    const float most = 127 * 256 + 127;
     *inverse = peak > 0x1p-100f ? most / peak : 0;
     return peak > 0x1p-100f ? peak <= 0x1.fffffep127f ? peak / most : NAN : peak * 0;
 }
 
-/* Narrows all groups by calls of `group`, which gets code [n], a scale, a sum, x [n], n. */
+/* Narrows all rows by calls of `block`, whose x [q->block] are numbers `at` and so on of
+ * the run. */
 void qv__narrow_each(struct qv_narrow *q,
-                     void (*group)(int16_t *code, float *scale, float *sum, const float *x,
-                                   size_t n));
+                     void (*block)(struct qv_narrow_run *run, const float *x, size_t at,
+                                   const struct qv_narrow *q));
 
 /* Entries of tables of kernels: see kern.h. The plain product takes x as it is. */
 void qv__narrow(struct qv_narrow *q);

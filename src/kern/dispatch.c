@@ -1,17 +1,38 @@
 /* dispatch.c - which table of kernels this machine runs. */
 #include "kern/kern.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* Half floats to floats and back; gcc's own list of features came by it late. */
+/* What a bit of CPUID says. Asked once: where the machine is virtual, that takes as long as
+ * some products do. */
+struct question {
+    unsigned leaf, sub, bit;
+    bool in_eax;       // else in ecx
+    atomic_int answer; // 0: not asked yet, 1: no, 2: yes
+};
+
+static int ask(struct question *q)
+{
+    int answer = atomic_load_explicit(&q->answer, memory_order_relaxed);
+    if (!answer) {
+        unsigned a = 0, b, c = 0, d;
+        const int known = __get_cpuid_count(q->leaf, q->sub, &a, &b, &c, &d);
+        answer = 1 + (known && ((q->in_eax ? a : c) >> q->bit & 1));
+        atomic_store_explicit(&q->answer, answer, memory_order_relaxed);
+    }
+    return answer - 1;
+}
+
 static int has_f16c(void)
 {
-    unsigned a, b, c, d;
-    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+    static struct question f16c = {1, 0, 29, false, 0};
+    return ask(&f16c);
 }
 
 static int can(const struct qv_kern *k)
@@ -38,10 +59,8 @@ const struct qv_kern *qv__kern(void)
 
 int qv__has_bf16(void)
 {
-    unsigned a, b, c, d;
-    if (!__builtin_cpu_supports("avx512f") || !__get_cpuid_count(7, 1, &a, &b, &c, &d))
-        return 0;
-    return a >> 5 & 1; // AVX512_BF16; every AMX machine has it too
+    static struct question bf16 = {7, 1, 5, true, 0}; // every AMX machine has it too
+    return __builtin_cpu_supports("avx512f") && ask(&bf16);
 }
 #else
 const struct qv_kern *qv__kern(void)

@@ -67,26 +67,42 @@ void qv__fit_codes_avx2(uint8_t *code, const float *x, size_t n, struct qv_line 
     }
 }
 
-static INLINE struct qv_fit_sums plain_sums(const struct grid *g, const float *x, size_t n)
+/* Under L lines at once, L known when compiled: x is widened for all of them, and one's
+ * additions fill the time that another's take. */
+static INLINE void plain_sums(struct qv_fit_sums *s, const struct qv_line *l,
+                              const size_t L, const float *x, size_t n, struct qv_fit f)
 {
-    __m256 c1 = _mm256_setzero_ps(), c2 = c1;
-    __m256d xc = _mm256_setzero_pd();
-    for (size_t i = 0; i < n; i += 8) {
-        const __m256 v = _mm256_loadu_ps(x + i), c = codes_of(v, g);
-        c1 = _mm256_add_ps(c1, c);
-        c2 = _mm256_fmadd_ps(c, c, c2);
-        xc = _mm256_fmadd_pd(half_of(v, 0), half_of(c, 0), xc);
-        xc = _mm256_fmadd_pd(half_of(v, 1), half_of(c, 1), xc);
+    struct grid g[2];
+    __m256 c1[2], c2[2];
+    __m256d xc[2];
+    for (size_t k = 0; k < L; k++) {
+        g[k] = grid_of(l[k], f);
+        c1[k] = c2[k] = _mm256_setzero_ps();
+        xc[k] = _mm256_setzero_pd();
     }
-    return (struct qv_fit_sums){sum_of_floats(c1), sum_of_floats(c2), sum_of(xc)};
+    for (size_t i = 0; i < n; i += 8) {
+        const __m256 v = _mm256_loadu_ps(x + i);
+        const __m256d z[2] = {half_of(v, 0), half_of(v, 1)};
+        for (size_t k = 0; k < L; k++) {
+            const __m256 c = codes_of(v, &g[k]);
+            c1[k] = _mm256_add_ps(c1[k], c);
+            c2[k] = _mm256_fmadd_ps(c, c, c2[k]);
+            xc[k] = _mm256_fmadd_pd(z[0], half_of(c, 0), xc[k]);
+            xc[k] = _mm256_fmadd_pd(z[1], half_of(c, 1), xc[k]);
+        }
+    }
+    for (size_t k = 0; k < L; k++)
+        s[k] =
+            (struct qv_fit_sums){sum_of_floats(c1[k]), sum_of_floats(c2[k]), sum_of(xc[k])};
 }
 
-static INLINE struct qv_fit_sums weighted_sums(const struct grid *g, const float *x,
-                                               size_t n)
+static INLINE struct qv_fit_sums weighted_sums(struct qv_line l, const float *x, size_t n,
+                                               struct qv_fit f)
 {
+    const struct grid g = grid_of(l, f);
     __m256d c1 = _mm256_setzero_pd(), c2 = c1, xc = c1;
     for (size_t i = 0; i < n; i += 8) {
-        const __m256 v = _mm256_loadu_ps(x + i), codes = codes_of(v, g);
+        const __m256 v = _mm256_loadu_ps(x + i), codes = codes_of(v, &g);
         for (int h = 0; h < 2; h++) {
             const __m256d z = half_of(v, h), c = half_of(codes, h);
             const __m256d wc = _mm256_mul_pd(size_of(z), c);
@@ -101,10 +117,13 @@ static INLINE struct qv_fit_sums weighted_sums(const struct grid *g, const float
 void qv__fit_sums_avx2(struct qv_fit_sums *s, const struct qv_line *l, size_t n_lines,
                        const float *x, size_t n, struct qv_fit f)
 {
-    for (size_t k = 0; k < n_lines; k++) {
-        const struct grid g = grid_of(l[k], f);
-        s[k] = f.is_weighted ? weighted_sums(&g, x, n) : plain_sums(&g, x, n);
-    }
+    size_t k = 0;
+    for (; !f.is_weighted && k + 2 <= n_lines; k += 2)
+        plain_sums(s + k, l + k, 2, x, n, f);
+    for (; !f.is_weighted && k < n_lines; k++)
+        plain_sums(s + k, l + k, 1, x, n, f);
+    for (; k < n_lines; k++)
+        s[k] = weighted_sums(l[k], x, n, f);
 }
 
 static INLINE double error_of(struct qv_line l, const struct grid *g, const float *x,

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SLAB = 1 << 20 }; // floats of a slab, or one row if that is more
+enum { SLAB = 1 << 22 }; // floats of a slab, or one row if that is more
 
 void qv__weight_lies_at(struct qv_weight *w, const void *data,
                         const struct qv_block_type *type, bool wants_bf16)

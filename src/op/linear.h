@@ -32,8 +32,7 @@ enum { QV_FEW_ROWS = 4, QV_FEW_ROWS_IN_BLOCKS = 16 };
 struct qv_linear_room {
     uint16_t *half; // [T * max(D_in, D_out)]
     float *slab;    // [qv__linear_slab(D_in)]
-    bool is_exact;  // few rows are multiplied as floats with blocks, too: at a third of the
-                    // speed
+    bool is_exact;  // few rows are multiplied as floats with blocks, too: slower
 };
 
 /* Floats in the slab for rows of D_in. */

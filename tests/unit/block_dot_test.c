@@ -102,6 +102,11 @@ static void multiply(const struct qv_kern *k, float *y, size_t stride, struct pr
 
 /* ---- narrowing ---- */
 
+static int code_of(const struct qv_narrow *q, const struct qv_narrow_run *r, size_t at)
+{
+    return q->block == QV_BLOCK_MAX ? 256 * r->part[0][at] + r->part[1][at] : r->code[at];
+}
+
 static void narrowed_numbers_are_within_half_a_step_of_what_they_were(void **state)
 {
     (void)state;
@@ -116,12 +121,13 @@ static void narrowed_numbers_are_within_half_a_step_of_what_they_were(void **sta
             for (size_t e = 0; e < 3 * p->n; e++) {
                 const size_t at = e % p->n;
                 const struct qv_narrow_run *r = q.run + at / 256 * 3 + e / p->n;
-                const float scale = r->scale[at % 256 / q.group];
-                const double off = (double)scale * r->code[at % 256] - (double)p->x[e];
-                assert_true(fabs(off) <= 0.5001 * (double)scale);
+                const float scale = r->scale[at % 256 / 32];
+                const double off =
+                    (double)scale * code_of(&q, r, at % 256) - (double)p->x[e];
+                assert_true(fabs(off) <= 0.505 * (double)scale); // 0.5, and two roundings
             }
             for (size_t at = p->n; at % 256; at++)
-                assert_int_equal(q.run[at / 256 * 3].code[at % 256], 0);
+                assert_int_equal(code_of(&q, &q.run[at / 256 * 3], at % 256), 0);
         }
     }
     release(p);
@@ -147,7 +153,7 @@ static void every_table_narrows_alike(void **state)
             if (k == 0)
                 memcpy(want, p->room, room);
             assert_memory_equal(p->room, want, room);
-            assert_true(q.run[0].scale[32 / q.group] == 0);
+            assert_true(q.block == QV_BLOCK_MAX || q.run[0].scale[1] == 0);
         }
     }
     free(want);
@@ -193,7 +199,7 @@ static void assert_products(struct product *p, size_t T, double bound)
     }
 }
 
-/* Numbers of 15 bits, a sign and a power of two for each group, and the largest of them in
+/* Whole numbers and a power of two for each block, the largest of them that codes go to in
  * each: then narrowing moves nothing, and what is left is the rounding of sums. */
 static void products_with_numbers_of_16_bits_are_exact_but_for_the_sum(void **state)
 {
@@ -203,18 +209,18 @@ static void products_with_numbers_of_16_bits_are_exact_but_for_the_sum(void **st
         for (size_t k = 0; choose(p, i, k) && p->n; k++) {
             const size_t T = 1 + k % MAX_T;
             fill(p, T);
-            const size_t group = p->b->layout ? p->b->layout->group : 16;
+            const size_t n = p->b->n == 1 ? 16 : p->b->n;
+            const int most = 127 * 256 + 127;
             for (size_t e = 0; e < T * p->n; e++) {
-                int x = (int)(qv__bits(5, e) % 65535) - 32767;
-                p->x[e] =
-                    ldexpf((float)(e % group == 3 ? 32767 : x), -(int)(e / group % 7));
+                int x = (int)(qv__bits(5, e) % (2 * (unsigned)most + 1)) - most;
+                p->x[e] = ldexpf((float)(e % n == 3 ? most : x), -(int)(e / n % 7));
             }
             assert_products(p, T, 2 * (double)FLT_EPSILON);
         }
     release(p);
 }
 
-/* Half a step is 1 / 65534 of the largest number of a group: about 3 of a normal row. */
+/* Half a step is 1 / 65278 of the largest number of a block: about 3 of a normal row. */
 static void products_are_within_what_narrowing_moves(void **state)
 {
     (void)state;
@@ -224,6 +230,37 @@ static void products_are_within_what_narrowing_moves(void **state)
             const size_t T = 1 + k % MAX_T;
             fill(p, T);
             assert_products(p, T, 1.5e-5);
+        }
+    release(p);
+}
+
+/* Every byte of W the same, half floats apart, so that codes and scales are at their ends.
+ */
+static void fill_with(struct product *p, uint8_t byte)
+{
+    const uint16_t one = 0x3c00;
+    memset(p->bytes, byte, sizeof p->bytes);
+    for (size_t i = 0; p->b->layout && i < p->n; i += p->b->n) {
+        uint8_t *block = p->bytes + i / p->b->n * p->b->bytes;
+        memcpy(block + p->b->layout->d_at, &one, sizeof one);
+        if (qv__block_has_mins(p->b->layout))
+            memcpy(block + p->b->layout->m_at, &one, sizeof one);
+    }
+    p->row = p->bytes;
+    qv__block_decode(p->w, p->b, p->row, p->n);
+}
+
+static void the_largest_codes_and_numbers_overflow_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0, 0x5a, 0x7f, 0x80, 0xaa, 0xff};
+    struct product *p = product();
+    for (size_t i = 0; choose(p, i, 4); i++)
+        for (size_t k = 0; k < QV_COUNT(bytes) * 4 && p->b->layout; k++) {
+            fill_with(p, bytes[k / 4]);
+            for (size_t e = 0; e < 3 * p->n; e++)
+                p->x[e] = (k & 1 ? e % 2 : e / 16 % 2) ? (k & 2 ? 1 : 0x1.01p-7f) : -1;
+            assert_products(p, 3, 2e-5);
         }
     release(p);
 }
@@ -381,6 +418,7 @@ int main(void)
         cmocka_unit_test(every_table_narrows_alike),
         cmocka_unit_test(products_with_numbers_of_16_bits_are_exact_but_for_the_sum),
         cmocka_unit_test(products_are_within_what_narrowing_moves),
+        cmocka_unit_test(the_largest_codes_and_numbers_overflow_nothing),
         cmocka_unit_test(a_rows_product_does_not_depend_on_its_neighbours),
         cmocka_unit_test(what_is_not_finite_spoils_its_own_row_alone),
         cmocka_unit_test(a_scale_that_is_not_finite_does_not_pass_unseen),
