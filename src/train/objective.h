@@ -16,14 +16,16 @@
 #include "base/base.h"
 #include "data/dataset.h"
 #include "lora/expert.h"
+#include "lora/mixture.h"
 #include "model/decoder.h"
 
 /* What the loss is a function of. */
 struct qv_objective_of {
     const qv_model *m;
-    struct qv_expert *expert;  // trained, or NULL
-    bool full;                 // the model's own weights are trained
-    struct qv_update *updates; // [lanes] reused experts, or NULL; not with training
+    struct qv_expert *expert;   // trained, or NULL
+    struct qv_mixture *mixture; // or this is: each pass is of one task, by its own mix
+    bool full;                  // the model's own weights are trained
+    struct qv_update *updates;  // [lanes] reused experts, or NULL; not with training
 };
 
 struct qv_lane;
@@ -36,7 +38,7 @@ struct qv_objective {
     size_t pass_tokens;   // rows a pass should have
     size_t *first;        // scratch: [max_passes + 1] sequences of each pass
     size_t max_passes;
-    float *g; // [n] the gradient, as expert->w or model->own lies
+    float *g; // [n] the gradient, as expert->w, the mixture's trained or model->own lies
     size_t n; // trained numbers; 0: no backward pass
     void *mem;
 };

@@ -11,7 +11,7 @@ tokenizers=$1 stories=$2 llama2c=$3
 shift 3
 python3 "$here/llama.py"
 [ -z "${V4:-}" ] || PYTHONPATH=$V4 python3 "$here/llama_v4.py"
-for recipe in families train muon peft_adapters arrow_paper arrow_peft cluster merge; do
+for recipe in families train mixture muon peft_adapters arrow_paper arrow_peft cluster merge; do
     python3 "$here/$recipe.py"
 done
 [ -z "${LLAMA_CPP:-}" ] || python3 "$here/gguf_files.py" "$LLAMA_CPP"
