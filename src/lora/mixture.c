@@ -75,20 +75,15 @@ static qv_status make_like(struct qv_mixture *m, struct qv_expert *const *expert
     for (size_t s = 0; s < m->S; s++)
         most += experts[s]->n_sites;
     struct qv_expert_shape *shape = qv_new_n(&a, struct qv_expert_shape, most);
-    float *scale = qv_new_n(&a, float, most);
     qv_status result = QV_OK;
     for (size_t s = 0; s < m->S && !result; s++)
         for (size_t i = 0; i < experts[s]->n_sites && !result; i++)
             result = add_site(shape, &n, &experts[s]->site[i], experts[s]->name, m->Q, err);
-    for (size_t i = 0; i < n && !result; i++) {
-        scale[i] = shape[i].alpha;
+    for (size_t i = 0; i < n; i++)
         shape[i].alpha *= (float)shape[i].R;
-    }
     if (!result)
         result = qv__expert_new(&m->like, experts[0]->name, shape, n, false, err);
     if (!result) {
-        for (size_t i = 0; i < n; i++)
-            m->like->site[i].scale = scale[i]; // alpha / R may round
         const char *base = experts[0]->base;
         m->like->base = base ? qv__arena_str(&m->like->arena, base) : NULL;
         m->like->dropout = experts[0]->dropout;
