@@ -9,6 +9,7 @@
 #include <quiver/build.h>
 #include <quiver/library.h>
 #include <quiver/merge.h>
+#include <quiver/adapt.h>
 #include <quiver/reuse.h>
 #include <quiver/session.h>
 #include <quiver/eval.h>
