@@ -126,12 +126,13 @@ qv_status qv__mixture_new(struct qv_mixture **out, struct qv_expert *const *expe
                              .weights = o.weights,
                              .is_frozen = o.is_frozen};
     qv_status result = make_like(m, experts, err);
-    size_t n = 0;
+    size_t n = 0, bytes;
     if (!result) {
         m->n_groups = o.is_shared ? 1 : m->like->n_sites;
         bool fits = !__builtin_mul_overflow(S, m->like->n_w, &m->n_skill) &&
                     !__builtin_mul_overflow(m->T, qv__mixture_n_weights(m), &m->n_logit) &&
-                    !__builtin_add_overflow(m->n_skill, m->n_logit, &n);
+                    !__builtin_add_overflow(m->n_skill, m->n_logit, &n) &&
+                    !__builtin_mul_overflow(n, sizeof *m->skill, &bytes);
         m->skill = fits ? calloc(n, sizeof *m->skill) : NULL;
         if (!m->skill)
             result = qv_fail(err, QV_ENOMEM, "no memory for a mixture of %zu experts", S);

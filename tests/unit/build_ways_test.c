@@ -164,12 +164,65 @@ static void check_skills(const char *lib, size_t heads)
     end(&l);
 }
 
+/* What a library keeps is all there is: skills and logits, read back, have the validation
+ * loss that the training ended with. */
+static void check_what_is_kept(const char *lib, size_t heads)
+{
+    struct listing l = list(lib);
+    struct qv_expert *e[3];
+    struct qv_mixture *m;
+    struct qv_objective obj;
+    qv_err err = {0};
+    for (size_t s = 0; s < 3; s++)
+        assert_works(qv__library_read(&e[s], l.lib, qv_snapshot_info(l.snap, s)->name,
+                                      &model->sites, &err),
+                     &err);
+    const struct qv_mixture_opts o = {.n_tasks = TASKS, .heads = heads};
+    assert_works(qv__mixture_new(&m, e, 3, &o, &err), &err);
+    const qv_expert_info *info = qv_snapshot_info(l.snap, 0);
+    for (size_t s = 0; s < 3; s++) {
+        struct qv_st st;
+        const char *name = qv_snapshot_info(l.snap, s)->name;
+        assert_works(qv__library_artifact(&st, l.lib, name, "poly",
+                                          qv_snapshot_info(l.snap, s)->hash, &err),
+                     &err);
+        for (size_t i = 0; i < m->n_logit / 3; i++)
+            qv__st_f32(&m->logit[i * 3 + s], qv__st_find(&st, "logit"), i, 1);
+        qv__st_close(&st);
+    }
+    struct qv_task *task[TASKS];
+    const struct qv_sequence *valid[TASKS * 40];
+    size_t n = 0;
+    for (size_t t = 0; t < TASKS; t++) {
+        const char *path = at(qv__arena_fmt(&names, "tasks/%s.jsonl", info->meta.task[t]));
+        const struct qv_task_opts opts = {.max_tokens = model->c.n_ctx};
+        assert_works(qv__task_read(&task[t], path, model->tokenizer, &opts, &err), &err);
+        for (size_t i = 0; i < task[t]->n_valid; i++) {
+            task[t]->valid[i].task = t;
+            valid[n++] = &task[t]->valid[i];
+        }
+    }
+    const struct qv_objective_of of = {.m = model, .mixture = m};
+    double loss;
+    assert_works(qv__objective_init(&obj, &of, model->c.n_ctx, 256, 1, &err), &err);
+    assert_works(qv__loss(&loss, &obj, valid, n, NULL, &err), &err);
+    assert_true(fabs(loss - info->meta.score[0].value) < 1e-5 * loss);
+    qv__objective_end(&obj);
+    for (size_t t = 0; t < TASKS; t++)
+        qv__task_free(task[t]);
+    for (size_t s = 0; s < 3; s++)
+        qv__expert_free(e[s]);
+    qv__mixture_free(m);
+    end(&l);
+}
+
 static void poly_trains_skills_and_how_each_task_mixes_them(void **state)
 {
     (void)state;
     const qv_build_opts o = options("poly");
     build("poly", &o);
     check_skills("poly", 1);
+    check_what_is_kept("poly", 1);
 }
 
 static void mhr_mixes_each_head_for_itself(void **state)
@@ -179,6 +232,7 @@ static void mhr_mixes_each_head_for_itself(void **state)
     o.heads = 4;
     build("mhr", &o);
     check_skills("mhr", 4);
+    check_what_is_kept("mhr", 4);
 }
 
 static void skills_start_apart_and_with_random_Bs(void **state)
