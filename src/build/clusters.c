@@ -101,47 +101,67 @@ static qv_status copy_artifact(qv_library *to, const qv_library *from,
     return result;
 }
 
-/* No other expert of that name is in the library. */
-static qv_status check_free(const struct qv_builder *b, const qv_expert_info *info,
-                            qv_err *err)
+static bool has_artifact(const qv_library *lib, const qv_expert_info *info,
+                         const char *kind)
+{
+    struct qv_st st;
+    if (qv__library_artifact(&st, lib, info->name, kind, info->hash, NULL))
+        return false;
+    qv__st_close(&st);
+    return true;
+}
+
+/* Whether the expert, with what is kept beside it, is in the library already. Fails with
+ * QV_EEXIST if another one of its name is. */
+static qv_status is_adopted(bool *is_there, const struct qv_builder *b,
+                            const qv_expert_info *info, qv_err *err)
 {
     qv_snapshot *snap;
+    *is_there = false;
     qv_status result = qv_library_snapshot(&snap, b->lib, err);
     if (result)
         return result;
     size_t i = qv_snapshot_find(snap, info->name);
-    if (i < qv_snapshot_size(snap) &&
-        strcmp(qv_snapshot_info(snap, i)->hash, info->hash) != 0)
-        result = qv_fail(err, QV_EEXIST,
-                         "expert '%s': one is there from another run; remove it or build "
-                         "into another library",
-                         info->name);
+    if (i < qv_snapshot_size(snap)) {
+        *is_there =
+            has_artifact(b->lib, info, "curve") && has_artifact(b->lib, info, "prototypes");
+        if (strcmp(qv_snapshot_info(snap, i)->hash, info->hash) != 0)
+            result = qv_fail(err, QV_EEXIST,
+                             "expert '%s': one is there from another run; remove it or "
+                             "build into another library",
+                             info->name);
+    }
     qv_snapshot_release(snap);
     return result;
 }
 
-/* The experts of the trial of K groups become the library's, unless they are. */
-static qv_status adopt(struct qv_builder *b, const char *prefix, size_t K, qv_err *err)
+static qv_status adopt(struct qv_builder *b, const qv_library *trial,
+                       const qv_expert_info *info, qv_err *err)
+{
+    bool is_there;
+    qv_status result = is_adopted(&is_there, b, info, err);
+    if (result || is_there)
+        return result;
+    const qv_expert_opts opts = {.meta = info->meta, .replace = true};
+    const char *dir = qv__arena_fmt(&b->arena, "%s/%s", qv_library_dir(trial), info->name);
+    result = qv_library_add(b->lib, info->name, dir, &opts, err);
+    if (!result)
+        result = copy_artifact(b->lib, trial, info, "curve", err);
+    if (!result)
+        result = copy_artifact(b->lib, trial, info, "prototypes", err);
+    return result;
+}
+
+/* The experts of the trial of K groups become the library's. */
+static qv_status adopt_all(struct qv_builder *b, const char *prefix, size_t K, qv_err *err)
 {
     qv_library *trial = NULL;
     qv_snapshot *snap = NULL;
     qv_status result = open_trial(&trial, b, prefix, K, err);
     if (!result)
         result = qv_library_snapshot(&snap, trial, err);
-    for (size_t i = 0; !result && i < qv_snapshot_size(snap); i++) {
-        const qv_expert_info *info = qv_snapshot_info(snap, i);
-        const qv_expert_opts opts = {.meta = info->meta, .replace = true};
-        result = check_free(b, info, err);
-        if (result)
-            break;
-        const char *dir =
-            qv__arena_fmt(&b->arena, "%s/%s", qv_library_dir(trial), info->name);
-        result = qv_library_add(b->lib, info->name, dir, &opts, err);
-        if (!result)
-            result = copy_artifact(b->lib, trial, info, "curve", err);
-        if (!result)
-            result = copy_artifact(b->lib, trial, info, "prototypes", err);
-    }
+    for (size_t i = 0; !result && i < qv_snapshot_size(snap); i++)
+        result = adopt(b, trial, qv_snapshot_info(snap, i), err);
     qv_snapshot_release(snap);
     qv_library_close(trial);
     return result;
@@ -169,5 +189,5 @@ qv_status qv__build_clusters(struct qv_builder *b, const char *prefix, qv_groupi
             least = loss;
         }
     }
-    return adopt(b, prefix, best, err);
+    return adopt_all(b, prefix, best, err);
 }

@@ -320,6 +320,23 @@ static void lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size(void *
     qv__expert_free(e);
 }
 
+/* An expert that has learnt a little of the task: the more of it the better. */
+static void lorahub_goes_as_far_as_the_bound(void **state)
+{
+    (void)state;
+    qv_err err = {0};
+    const char *const tasks[] = {at("fox.jsonl")};
+    const qv_build_opts weak = {.method = "private",
+                                .train = {.steps = 6, .batch = 4, .lr = 1e-2f}};
+    assert_works(qv_build(model, tasks, 1, at("weak"), &weak, &err), &err);
+    qv_adapt_opts o = options("lorahub");
+    o.library = at("weak");
+    json_t *learnt = adapt("bound", &o);
+    double w = as_learnt(json_object_get(learnt, "weights"), 0, 0, 0);
+    assert_true(fabs(w) == 1.5);
+    json_decref(learnt);
+}
+
 static void fisher_is_the_mean_of_squared_gradients(void **state)
 {
     (void)state;
@@ -430,6 +447,14 @@ static void pi_mixes_a_fresh_lora_with_the_experts_nearest_by_fisher(void **stat
     for (size_t k = 0; k < 3; k++)
         sum += as_learnt(w, 0, 0, k);
     assert_true(fabs(sum - 1) < 1e-6);
+    // Of a softmax the ratios of weights are exponentials of differences of logits, which
+    // are where they started.
+    uint64_t stream = qv__seed_named(o.train.seed, "logits");
+    for (size_t k = 1; k < 3; k++) {
+        double z = 2e-3 * ((double)qv__uniform(stream, k) - (double)qv__uniform(stream, 0));
+        assert_true(fabs(z) > 1e-4);
+        assert_true(fabs(log(as_learnt(w, 0, 0, k) / as_learnt(w, 0, 0, 0)) - z) < 1e-6);
+    }
     // Nothing has moved: the fresh LoRA is the start, whose B is zero.
     struct qv_expert *e = read_adapter("pi"), *fresh, *near[2];
     qv_err err = {0};
@@ -562,6 +587,51 @@ static void a_search_for_another_task_is_not_gone_on_with(void **state)
     assert_fails(
         adapt_with("search", &o, &err), QV_EFORMAT, &err,
         "evaluations.safetensors: belongs to a search with other data or settings");
+
+    // The right search, but for a file that does not hold it.
+    struct qv_st st;
+    const char *path = at("search.checkpoint/evaluations.safetensors");
+    assert_works(qv__st_open(&st, path, &err), &err);
+    const char *const meta[][2] = {{"fingerprint", qv__st_meta(&st, "fingerprint")}};
+    const double two[2] = {0};
+    const struct qv_tensor_out out[] = {{"w", QV_F64, 1, {2}, two},
+                                        {"f", QV_F64, 1, {2}, two}};
+    assert_works(qv__st_write(path, out, 2, meta, 1, &err), &err);
+    qv__st_close(&st);
+    o.evaluations = 12;
+    assert_fails(adapt_with("search", &o, &err), QV_EFORMAT, &err,
+                 "evaluations.safetensors: evaluations of other sizes");
+}
+
+static void what_nothing_can_be_learnt_from_is_refused(void **state)
+{
+    (void)state;
+    qv_err err = {0};
+    qv_adapt_opts o = options("lorahub");
+    // One line that happens to be for validation.
+    size_t i = 0;
+    char name[64];
+    do
+        snprintf(name, sizeof name, "lone%zu", i++);
+    while (qv__part_of(name, 0) == QV_TRAIN);
+    const char *const only[] = {at(qv__arena_fmt(&names, "%s.jsonl", name))};
+    write_text(only[0], "{\"prompt\":\"p\",\"completion\":\"c\"}\n");
+    assert_fails(qv_adapt(model, only, 1, at("no-data"), &o, &err), QV_EFORMAT, &err,
+                 "no examples to search by");
+    o = options("mu");
+    assert_fails(qv_adapt(model, only, 1, at("no-data"), &o, &err), QV_EFORMAT, &err,
+                 "no examples to train on");
+
+    const char *const data[] = {at("fox.jsonl")};
+    const qv_model_opts opts = {.trainable = true};
+    qv_model *broken;
+    assert_works(qv_model_open(&broken, at("model"), &opts, &err), &err);
+    for (size_t j = 0; j < broken->n_own; j++)
+        broken->own[j] = NAN;
+    o = options("lorahub");
+    assert_fails(qv_adapt(broken, data, 1, at("no-loss"), &o, &err), QV_EFORMAT, &err,
+                 "no weights have a finite loss");
+    qv_model_close(broken);
 }
 
 static void options_of_another_method_are_refused(void **state)
@@ -650,7 +720,19 @@ static void pi_needs_experts_of_its_shape_and_their_data(void **state)
     assert_works(qv__remove_tree(tasks[0], &err), &err);
     json_decref(adapt("pi-kept", &o));
     assert_same_files("pi-again", "pi-kept");
-    write_text(at("moved/cow/artifacts/fisher.safetensors"), "");
+    qv_library *moved;
+    qv_snapshot *snap;
+    const float one = 1;
+    const struct qv_tensor_out F = {"F", QV_F32, 1, {1}, &one};
+    assert_works(qv_library_open(&moved, at("moved"), &err), &err);
+    assert_works(qv_library_snapshot(&snap, moved, &err), &err);
+    assert_works(qv__library_put_artifact(moved, "cow", "fisher",
+                                          qv_snapshot_info(snap, 0)->hash, &F, 1, &err),
+                 &err);
+    qv_snapshot_release(snap);
+    qv_library_close(moved);
+    assert_fails(adapt_with("no-pi5", &o, &err), QV_EFORMAT, &err,
+                 "expert 'cow': artifact 'fisher' is not of its shape");
     assert_works(qv__remove_tree(at("moved/cow/artifacts"), &err), &err);
     assert_fails(adapt_with("no-pi3", &o, &err), QV_ENOTFOUND, &err, "expert 'cow': ");
     write_tasks();
@@ -673,6 +755,7 @@ int main(void)
         cmocka_unit_test(polyz_mixes_experts_that_stay_by_weights_it_learns),
         cmocka_unit_test(poly_and_mhr_start_near_the_mean_and_train_the_experts_too),
         cmocka_unit_test(lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size),
+        cmocka_unit_test(lorahub_goes_as_far_as_the_bound),
         cmocka_unit_test(fisher_is_the_mean_of_squared_gradients),
         cmocka_unit_test(what_is_retrieved_is_what_is_most_alike),
         cmocka_unit_test(experts_at_random_are_distinct_and_by_the_seed),
@@ -681,6 +764,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_an_expert_that_a_library_takes),
         cmocka_unit_test(what_was_stopped_goes_on_to_the_same_bytes),
         cmocka_unit_test(a_search_for_another_task_is_not_gone_on_with),
+        cmocka_unit_test(what_nothing_can_be_learnt_from_is_refused),
         cmocka_unit_test(options_of_another_method_are_refused),
         cmocka_unit_test(what_the_library_cannot_give_is_refused),
         cmocka_unit_test(pi_needs_experts_of_its_shape_and_their_data),
