@@ -12,9 +12,8 @@
 #include <string.h>
 
 static const struct qv_adapter_ops *const list[] = {
-    &qv__adapt_lora,    &qv__adapt_shared, &qv__adapt_mu,
-    &qv__adapt_poly,    &qv__adapt_polyz,  &qv__adapt_mhr,
-    &qv__adapt_lorahub, &qv__adapt_pi,     NULL,
+    &qv__adapt_lora, &qv__adapt_shared,  &qv__adapt_mu, &qv__adapt_poly,  &qv__adapt_polyz,
+    &qv__adapt_mhr,  &qv__adapt_lorahub, &qv__adapt_pi, &qv__adapt_known, NULL,
 };
 
 const struct qv_adapter_ops *const *qv__adapters(void)

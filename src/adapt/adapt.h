@@ -59,7 +59,8 @@ struct qv_adapter_ops {
 const struct qv_adapter_ops *qv__adapter_find(const char *name);
 const struct qv_adapter_ops *const *qv__adapters(void);
 extern const struct qv_adapter_ops qv__adapt_lora, qv__adapt_shared, qv__adapt_mu,
-    qv__adapt_poly, qv__adapt_polyz, qv__adapt_mhr, qv__adapt_lorahub, qv__adapt_pi;
+    qv__adapt_poly, qv__adapt_polyz, qv__adapt_mhr, qv__adapt_lorahub, qv__adapt_pi,
+    qv__adapt_known;
 
 /* ---- train.c ---- */
 

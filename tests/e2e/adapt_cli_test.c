@@ -61,6 +61,7 @@ static const char *with(const char *method)
            : strcmp(method, "shared") == 0  ? "--library lib --expert b"
            : strcmp(method, "mhr") == 0     ? "--library lib --heads 4"
            : strcmp(method, "lorahub") == 0 ? "--library lib --evaluations 8"
+           : strcmp(method, "known") == 0   ? "--library built-mhr"
            : strcmp(method, "pi") == 0      ? "--library lib --nearest 2"
                                             : "--library lib";
 }

@@ -1,110 +1,20 @@
 /* adapt_test.c - ways to adapt: what each starts from, what it makes of what it learnt,
- * what it finds near, and that nothing is lost when it is stopped.
+ * and which experts it finds near.
  */
-#include <quiver/adapt.h>
-#include <quiver/build.h>
-
 #include "adapt/adapt.h"
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/rng.h"
 #include "build/build.h"
 #include "lora/peft.h"
 #include "model/model.h"
+#include "support/adapted.h"
+#include "support/golden.h"
 #include "support/scratch.h"
-#include "support/tiny.h"
 #include "train/objective.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { STEPS = 8, K = 4, LINES = 60 };
-
-static char *root;
-static qv_model *model, *other_model;
-static qv_arena names;
-static const char *const expert[K] = {"cow", "elm", "fir", "owl"};
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
-
-static void write_tasks(void)
-{
-    static const char *const answer[] = {"aa", "7", "banana", "ba"};
-    for (size_t i = 0; i < K; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, expert[i]), LINES,
-                        expert[i], answer + i % 3, 2);
-    write_tiny_task(at("fox.jsonl"), LINES, "fir", answer + 2, 2); // what fir is, too
-}
-
-/* Four private experts, and the task "fox" that is one of theirs under another name. */
-static int set_up(void **state)
-{
-    (void)state;
-    root = new_library_place();
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
-    model = tiny_model(at("model"), 1);
-    other_model = tiny_model(at("other"), 2);
-    write_tasks();
-    const qv_build_opts o = {.method = "private",
-                             .train = {.steps = 24, .batch = 4, .lr = 2e-2f, .lanes = 1}};
-    const char *const tasks[] = {at("tasks")};
-    return qv_build(model, tasks, 1, at("lib"), &o, NULL);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    qv_model_close(other_model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
-}
-
-static qv_adapt_opts options(const char *method)
-{
-    return (qv_adapt_opts){.method = method,
-                           .library = strcmp(method, "lora") == 0 ? NULL : at("lib"),
-                           .expert = strcmp(method, "shared") == 0 ? "owl" : NULL,
-                           .heads = strcmp(method, "mhr") == 0 ? 4 : 0,
-                           .evaluations = strcmp(method, "lorahub") == 0 ? 12 : 0,
-                           .train = {.steps = STEPS, .batch = 4, .lr = 5e-3f, .lanes = 2}};
-}
-
-/* The same, at rates so small that no weight moves. */
-static qv_adapt_opts still(const char *method)
-{
-    qv_adapt_opts o = options(method);
-    o.train.lr = o.train.mix_lr = 1e-30f;
-    o.train.warmup = -1;
-    return o;
-}
-
-static qv_status adapt_with(const char *out, const qv_adapt_opts *o, qv_err *err)
-{
-    const char *const data[] = {at("fox.jsonl")};
-    return qv_adapt(model, data, 1, at(out), o, err);
-}
-
-static json_t *adapt(const char *out, const qv_adapt_opts *o)
-{
-    qv_err err = {0};
-    json_t *learnt;
-    assert_works(adapt_with(out, o, &err), &err);
-    assert_works(qv__json_read(&learnt,
-                               at(qv__arena_fmt(&names, "%s/adaptation.json", out)),
-                               1 << 20, &err),
-                 &err);
-    assert_string_equal(json_string_value(json_object_get(learnt, "method")), o->method);
-    return learnt;
-}
 
 static struct qv_expert *read_adapter(const char *dir)
 {
@@ -337,6 +247,101 @@ static void lorahub_goes_as_far_as_the_bound(void **state)
     json_decref(learnt);
 }
 
+/* Σ_s w_s of each skill's factors, head by head, w from the logits that are kept. */
+static void known_is_the_tasks_own_mix_of_the_skills(void **state)
+{
+    (void)state;
+    static const char *const method[] = {"poly", "mhr"}, *const skill[] = {"skill_00",
+                                                                           "skill_01"};
+    const char *const tasks[] = {at("tasks")}, *const elm[] = {at("tasks/elm.jsonl")};
+    for (size_t i = 0; i < 2; i++) {
+        const size_t Q = i ? 4 : 1;
+        qv_err err = {0};
+        const char *lib = at(method[i]);
+        const qv_build_opts b = {.method = method[i],
+                                 .skills = 2,
+                                 .heads = 4,
+                                 .train = {.steps = 4, .batch = 4, .lr = 1e-2f}};
+        assert_works(qv_build(model, tasks, 1, lib, &b, &err), &err);
+        const qv_adapt_opts o = {.method = "known", .library = lib};
+        assert_works(qv_adapt(model, elm, 1, at("known"), &o, &err), &err);
+        struct qv_expert *got = read_adapter("known");
+        float *want = calloc(got->n_w, sizeof *want);
+        double *p[2];
+        assert_non_null(want);
+        for (size_t s = 0; s < 2; s++) { // σ(z) of elm, the second of the four tasks
+            size_t n;
+            float *z = golden_tensor(
+                &n,
+                qv__arena_fmt(&names, "%s/%s/artifacts/poly.safetensors", lib, skill[s]),
+                "logit");
+            assert_int_equal(n, K * got->n_sites * Q);
+            p[s] = calloc(n / K, sizeof *p[s]);
+            for (size_t j = 0; j < n / K; j++)
+                p[s][j] = 1 / (1 + exp(-(double)z[n / K + j]));
+            free(z);
+        }
+        for (size_t s = 0; s < 2; s++) {
+            struct qv_expert *e =
+                read_adapter(qv__arena_fmt(&names, "%s/%s", method[i], skill[s]));
+            for (size_t l = 0; l < e->n_sites; l++) {
+                const struct qv_expert_site *x = &e->site[l];
+                float *A = want + (x->A - e->w), *B = want + (x->B - e->w);
+                for (size_t j = 0; j < x->R * x->D_in; j++) {
+                    size_t h = l * Q + j % x->D_in * Q / x->D_in;
+                    A[j] += (float)(p[s][h] / (p[0][h] + p[1][h])) * x->A[j];
+                }
+                for (size_t j = 0; j < x->D_out * x->R; j++) {
+                    size_t h = l * Q + j / x->R * Q / x->D_out;
+                    B[j] += (float)(p[s][h] / (p[0][h] + p[1][h])) * x->B[j];
+                }
+            }
+            qv__expert_free(e);
+        }
+        assert_close_to_scale(got->w, want, got->n_w, 1e-5);
+        free(want);
+        free(p[0]);
+        free(p[1]);
+        qv__expert_free(got);
+    }
+}
+
+static void known_needs_a_library_that_knows_the_task(void **state)
+{
+    (void)state;
+    qv_err err = {0};
+    qv_adapt_opts o = {.method = "known", .library = at("poly")};
+    const char *const two[] = {at("tasks/elm.jsonl"), at("tasks/fir.jsonl")};
+    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
+                 "expert 'skill_00': it was not trained on 'fox'");
+    assert_fails(qv_adapt(model, two, 2, at("no"), &o, &err), QV_EFORMAT, &err,
+                 "known is about one task, not 2");
+    o.library = at("lib");
+    assert_fails(qv_adapt(model, two, 1, at("no"), &o, &err), QV_ENOTFOUND, &err,
+                 "expert 'cow': no logits are kept beside it: build the library by poly");
+
+    // Logits of one head beside one skill, of four beside another; and of no shape.
+    qv_library *lib;
+    qv_snapshot *snap;
+    const float z[1024] = {0};
+    o.library = at("mhr");
+    assert_works(qv_library_open(&lib, o.library, &err), &err);
+    assert_works(qv_library_snapshot(&snap, lib, &err), &err);
+    const qv_expert_info *info = qv_snapshot_info(snap, 1);
+    struct qv_tensor_out out = {"logit", QV_F32, 3, {K, info->n_sites, 1}, z};
+    assert_works(
+        qv__library_put_artifact(lib, info->name, "poly", info->hash, &out, 1, &err), &err);
+    assert_fails(qv_adapt(model, two, 1, at("no"), &o, &err), QV_EFORMAT, &err,
+                 "experts 'skill_00' and 'skill_01' are not skills of one library");
+    out.shape[0] = K - 1;
+    assert_works(
+        qv__library_put_artifact(lib, info->name, "poly", info->hash, &out, 1, &err), &err);
+    assert_fails(qv_adapt(model, two, 1, at("no"), &o, &err), QV_EFORMAT, &err,
+                 "expert 'skill_01': artifact 'poly' is not of its shape");
+    qv_snapshot_release(snap);
+    qv_library_close(lib);
+}
+
 static void fisher_is_the_mean_of_squared_gradients(void **state)
 {
     (void)state;
@@ -526,226 +531,6 @@ static void what_is_written_is_an_expert_that_a_library_takes(void **state)
     qv_library_close(lib);
 }
 
-static bool stop(void *arg, const char *what, double done, double total, const char *note)
-{
-    (void)what, (void)done, (void)total, (void)note;
-    return ++*(int *)arg >= 0;
-}
-
-static void assert_same_files(const char *x, const char *y)
-{
-    static const char *const file[] = {"adapter_config.json", "adapter_model.safetensors",
-                                       "adaptation.json"};
-    for (size_t i = 0; i < QV_COUNT(file); i++) {
-        char a[QV_HASH_TEXT], b[QV_HASH_TEXT];
-        qv_err err = {0};
-        assert_works(qv__hash_file(a, at(qv__arena_fmt(&names, "%s/%s", x, file[i])), &err),
-                     &err);
-        assert_works(qv__hash_file(b, at(qv__arena_fmt(&names, "%s/%s", y, file[i])), &err),
-                     &err);
-        if (strcmp(a, b) != 0)
-            fail_msg("%s of %s and %s", file[i], x, y);
-    }
-}
-
-static void what_was_stopped_goes_on_to_the_same_bytes(void **state)
-{
-    (void)state;
-    for (const struct qv_adapter_ops *const *m = qv__adapters(); *m; m++) {
-        const char *whole = qv__arena_fmt(&names, "whole-%s", (*m)->name);
-        const char *torn = qv__arena_fmt(&names, "torn-%s", (*m)->name);
-        qv_adapt_opts o = options((*m)->name);
-        qv_err err = {0};
-        json_decref(adapt(whole, &o));
-        // Each time one step or evaluation further; in pi through two trainings.
-        size_t times = 0;
-        do {
-            int calls = 0;
-            o.train.progress = (qv_progress){stop, &calls};
-            qv_status result = adapt_with(torn, &o, &err);
-            if (!result)
-                break;
-            assert_fails(result, QV_ECANCEL, &err, "stopped after ");
-            assert_true(qv__is_dir(at(qv__arena_fmt(&names, "%s.checkpoint", torn))));
-        } while (++times < 100);
-        assert_in_range(times, STEPS, 99);
-        assert_same_files(whole, torn);
-        assert_false(qv__is_dir(at(qv__arena_fmt(&names, "%s.checkpoint", torn))));
-    }
-}
-
-static void a_search_for_another_task_is_not_gone_on_with(void **state)
-{
-    (void)state;
-    qv_adapt_opts o = options("lorahub");
-    qv_err err = {0};
-    int calls = 0;
-    o.train.progress = (qv_progress){stop, &calls};
-    assert_fails(adapt_with("search", &o, &err), QV_ECANCEL, &err,
-                 "stopped after 1 of 12 evaluations");
-    o.evaluations = 5;
-    assert_fails(
-        adapt_with("search", &o, &err), QV_EFORMAT, &err,
-        "evaluations.safetensors: belongs to a search with other data or settings");
-
-    // The right search, but for a file that does not hold it.
-    struct qv_st st;
-    const char *path = at("search.checkpoint/evaluations.safetensors");
-    assert_works(qv__st_open(&st, path, &err), &err);
-    const char *const meta[][2] = {{"fingerprint", qv__st_meta(&st, "fingerprint")}};
-    const double two[2] = {0};
-    const struct qv_tensor_out out[] = {{"w", QV_F64, 1, {2}, two},
-                                        {"f", QV_F64, 1, {2}, two}};
-    assert_works(qv__st_write(path, out, 2, meta, 1, &err), &err);
-    qv__st_close(&st);
-    o.evaluations = 12;
-    assert_fails(adapt_with("search", &o, &err), QV_EFORMAT, &err,
-                 "evaluations.safetensors: evaluations of other sizes");
-}
-
-static void what_nothing_can_be_learnt_from_is_refused(void **state)
-{
-    (void)state;
-    qv_err err = {0};
-    qv_adapt_opts o = options("lorahub");
-    // One line that happens to be for validation.
-    size_t i = 0;
-    char name[64];
-    do
-        snprintf(name, sizeof name, "lone%zu", i++);
-    while (qv__part_of(name, 0) == QV_TRAIN);
-    const char *const only[] = {at(qv__arena_fmt(&names, "%s.jsonl", name))};
-    write_text(only[0], "{\"prompt\":\"p\",\"completion\":\"c\"}\n");
-    assert_fails(qv_adapt(model, only, 1, at("no-data"), &o, &err), QV_EFORMAT, &err,
-                 "no examples to search by");
-    o = options("mu");
-    assert_fails(qv_adapt(model, only, 1, at("no-data"), &o, &err), QV_EFORMAT, &err,
-                 "no examples to train on");
-
-    const char *const data[] = {at("fox.jsonl")};
-    const qv_model_opts opts = {.trainable = true};
-    qv_model *broken;
-    assert_works(qv_model_open(&broken, at("model"), &opts, &err), &err);
-    for (size_t j = 0; j < broken->n_own; j++)
-        broken->own[j] = NAN;
-    o = options("lorahub");
-    assert_fails(qv_adapt(broken, data, 1, at("no-loss"), &o, &err), QV_EFORMAT, &err,
-                 "no weights have a finite loss");
-    qv_model_close(broken);
-}
-
-static void options_of_another_method_are_refused(void **state)
-{
-    (void)state;
-    qv_err err = {0};
-    qv_adapt_opts o = options("lora");
-    static const char *const words[] = {"lora has no use for a library",
-                                        "lora has no use for an expert's name",
-                                        "lora has no use for a way to retrieve experts",
-                                        "lora has no use for a number of nearest experts",
-                                        "lora has no use for heads",
-                                        "lora has no use for evaluations"};
-    for (size_t i = 0; i < QV_COUNT(words); i++) {
-        o = options("lora");
-        o.library = i == 0 ? "lib" : NULL;
-        o.expert = i == 1 ? "owl" : NULL;
-        o.retrieve = i == 2 ? "random" : NULL;
-        o.nearest = i == 3;
-        o.heads = i == 4;
-        o.evaluations = i == 5;
-        assert_fails(adapt_with("no", &o, &err), QV_EFORMAT, &err, words[i]);
-    }
-    o = options("mu");
-    o.library = NULL;
-    assert_fails(adapt_with("no", &o, &err), QV_EFORMAT, &err, "mu needs a library");
-    o = options("lora");
-    o.fraction = 1.5;
-    assert_fails(adapt_with("no", &o, &err), QV_EFORMAT, &err,
-                 "a fraction of 1.5 is not above 0 and up to 1");
-    o.method = "magic";
-    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
-                 "no way to adapt is named 'magic'");
-}
-
-static void what_the_library_cannot_give_is_refused(void **state)
-{
-    (void)state;
-    qv_err err = {0};
-    qv_adapt_opts o = options("shared");
-    o.expert = "yak";
-    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
-                 "no expert is named 'yak'");
-    o.expert = NULL;
-    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
-                 "none of the 4 experts is named 'shared': name the one to start from");
-    o = options("mu");
-    o.retrieve = "smell";
-    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
-                 "no way to retrieve experts is named 'smell' (random, lora, svd, gauge");
-    o = options("mhr");
-    o.heads = 5;
-    assert_fails(adapt_with("no", &o, &err), QV_EFORMAT, &err,
-                 "which 5 heads do not divide");
-    o = options("mu");
-    const char *const data[] = {at("fox.jsonl")};
-    assert_fails(qv_adapt(other_model, data, 1, at("no"), &o, &err), QV_EFORMAT, &err,
-                 "base model '");
-    qv_library *lib;
-    assert_works(qv_library_create(&lib, at("empty"), NULL, &err), &err);
-    qv_library_close(lib);
-    o.library = at("empty");
-    assert_fails(adapt_with("no", &o, &err), QV_ENOTFOUND, &err,
-                 "/empty: the library has no experts");
-}
-
-/* Experts of rank 4; data that is gone or changed; an expert that came from outside. */
-static void pi_needs_experts_of_its_shape_and_their_data(void **state)
-{
-    (void)state;
-    qv_err err = {0};
-    qv_adapt_opts o = options("pi");
-    o.train.rank = 2;
-    assert_fails(adapt_with("no-pi", &o, &err), QV_EFORMAT, &err,
-                 "expert 'cow': its sites or ranks are not those of the new LoRA");
-    o = options("pi");
-    const char *const tasks[] = {at("tasks/cow.jsonl")};
-    const qv_build_opts b = {.method = "private", .train = {.steps = 2, .batch = 4}};
-    assert_works(qv_build(model, tasks, 1, at("moved"), &b, &err), &err);
-    o.library = at("moved");
-    write_tiny_task(tasks[0], LINES, "yak", expert, 2);
-    assert_fails(adapt_with("no-pi2", &o, &err), QV_ENOTFOUND, &err,
-                 "cow.jsonl: not what it was trained on any more");
-    write_tasks();
-    json_decref(adapt("pi-again", &o)); // and now it is kept
-    assert_works(qv__remove_tree(tasks[0], &err), &err);
-    json_decref(adapt("pi-kept", &o));
-    assert_same_files("pi-again", "pi-kept");
-    qv_library *moved;
-    qv_snapshot *snap;
-    const float one = 1;
-    const struct qv_tensor_out F = {"F", QV_F32, 1, {1}, &one};
-    assert_works(qv_library_open(&moved, at("moved"), &err), &err);
-    assert_works(qv_library_snapshot(&snap, moved, &err), &err);
-    assert_works(qv__library_put_artifact(moved, "cow", "fisher",
-                                          qv_snapshot_info(snap, 0)->hash, &F, 1, &err),
-                 &err);
-    qv_snapshot_release(snap);
-    qv_library_close(moved);
-    assert_fails(adapt_with("no-pi5", &o, &err), QV_EFORMAT, &err,
-                 "expert 'cow': artifact 'fisher' is not of its shape");
-    assert_works(qv__remove_tree(at("moved/cow/artifacts"), &err), &err);
-    assert_fails(adapt_with("no-pi3", &o, &err), QV_ENOTFOUND, &err, "expert 'cow': ");
-    write_tasks();
-
-    qv_library *lib;
-    assert_works(qv_library_create(&lib, at("foreign"), NULL, &err), &err);
-    assert_works(qv_library_add(lib, "owl", at("lib/owl"), NULL, &err), &err);
-    qv_library_close(lib);
-    o.library = at("foreign");
-    assert_fails(adapt_with("no-pi4", &o, &err), QV_ENOTFOUND, &err,
-                 "expert 'owl': it does not say what it was trained on");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -756,18 +541,14 @@ int main(void)
         cmocka_unit_test(poly_and_mhr_start_near_the_mean_and_train_the_experts_too),
         cmocka_unit_test(lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size),
         cmocka_unit_test(lorahub_goes_as_far_as_the_bound),
+        cmocka_unit_test(known_is_the_tasks_own_mix_of_the_skills),
+        cmocka_unit_test(known_needs_a_library_that_knows_the_task),
         cmocka_unit_test(fisher_is_the_mean_of_squared_gradients),
         cmocka_unit_test(what_is_retrieved_is_what_is_most_alike),
         cmocka_unit_test(experts_at_random_are_distinct_and_by_the_seed),
         cmocka_unit_test(pi_mixes_a_fresh_lora_with_the_experts_nearest_by_fisher),
         cmocka_unit_test(a_fraction_is_of_the_training_examples),
         cmocka_unit_test(what_is_written_is_an_expert_that_a_library_takes),
-        cmocka_unit_test(what_was_stopped_goes_on_to_the_same_bytes),
-        cmocka_unit_test(a_search_for_another_task_is_not_gone_on_with),
-        cmocka_unit_test(what_nothing_can_be_learnt_from_is_refused),
-        cmocka_unit_test(options_of_another_method_are_refused),
-        cmocka_unit_test(what_the_library_cannot_give_is_refused),
-        cmocka_unit_test(pi_needs_experts_of_its_shape_and_their_data),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_library, remove_library);
 }
