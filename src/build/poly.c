@@ -74,38 +74,54 @@ static qv_status store(struct qv_run *k, const struct qv_mixture *m,
     return result;
 }
 
+/* Whether the library has all skills of this very run. */
+static qv_status are_made(bool *made, struct qv_run *k, size_t S, qv_err *err)
+{
+    *made = true;
+    for (size_t s = 0; s < S; s++) {
+        bool is_there;
+        const char *name = skill_name(k->b, s);
+        qv_status result = qv__run_made(&is_there, k, name, "poly", err);
+        if (result)
+            return qv_wrap(err, result, "expert '%s': ", name);
+        *made = *made && is_there;
+    }
+    return QV_OK;
+}
+
+static qv_status make(struct qv_run *k, size_t S, size_t heads, qv_err *err)
+{
+    struct qv_mixture *m = NULL;
+    struct qv_train_log log = {0};
+    qv_status result = start(&m, k, S, heads, err);
+    if (!result)
+        result = qv__train_mixture(m, k->b->m, &k->src, k->valid, k->n_valid, &k->o,
+                                   k->checkpoint, &log, err);
+    if (!result)
+        result = store(k, m, &log, err);
+    qv__train_log_end(&log);
+    qv__mixture_free(m);
+    return result;
+}
+
 static qv_status build(struct qv_builder *b, size_t heads, qv_err *err)
 {
     size_t S = b->o->skills ? b->o->skills : 8;
     const struct qv_group all = {b->o->method, b->task, b->n_tasks, 1, 0};
-    struct qv_run k;
-    struct qv_mixture *m = NULL;
-    struct qv_train_log log = {0};
-    b->n_planned = 1;
     qv_train_opts d = b->o->train;
     qv__train_defaults(&d, false);
     json_t *extra = json_pack("{s:I, s:I, s:f}", "skills", (json_int_t)S, "heads",
                               (json_int_t)heads, "mix_lr", (double)d.mix_lr);
+    struct qv_run k;
+    bool made = false;
+    b->n_planned = 1;
     qv_status result = qv__run_begin(&k, b, b->lib, &all, extra, err);
-    bool made = !result;
-    for (size_t s = 0; !result && s < S; s++) {
-        bool is_there;
-        result = qv__run_made(&is_there, &k, skill_name(b, s), "poly", err);
-        made = made && is_there;
-        if (result)
-            result = qv_wrap(err, result, "expert '%s': ", skill_name(b, s));
-    }
+    if (!result)
+        result = are_made(&made, &k, S, err);
     if (!result && !made)
-        result = start(&m, &k, S, heads, err);
-    if (!result && !made)
-        result = qv__train_mixture(m, b->m, &k.src, k.valid, k.n_valid, &k.o, k.checkpoint,
-                                   &log, err);
-    if (!result && !made)
-        result = store(&k, m, &log, err);
+        result = make(&k, S, heads, err);
     if (!result)
         result = qv__remove_tree(k.checkpoint, err);
-    qv__train_log_end(&log);
-    qv__mixture_free(m);
     qv__run_end(&k);
     return result;
 }

@@ -9,6 +9,10 @@
  * activations and its own gradient; the lanes meet once, when their gradients
  * are added up in lane order. So the result depends on the number of lanes, in
  * its last bits, but never on how the threads happen to run.
+ *
+ * What is trained is an expert, a whole model, or a mixture of experts: then a pass
+ * holds sequences of one task, whose own expert is mixed before it, and the gradient
+ * of that expert goes back to what it was mixed from.
  */
 #ifndef QV_TRAIN_OBJECTIVE_H
 #define QV_TRAIN_OBJECTIVE_H
@@ -23,7 +27,7 @@
 struct qv_objective_of {
     const qv_model *m;
     struct qv_expert *expert;   // trained, or NULL
-    struct qv_mixture *mixture; // or this is: each pass is of one task, by its own mix
+    struct qv_mixture *mixture; // or this is; NULL
     bool full;                  // the model's own weights are trained
     struct qv_update *updates;  // [lanes] reused experts, or NULL; not with training
 };
