@@ -403,6 +403,35 @@ static void what_is_retrieved_is_what_is_most_alike(void **state)
     }
 }
 
+/* The fresh LoRA has not moved from its start, so that its nearness is known. */
+static void by_lora_nearness_is_the_cosine_of_all_factors(void **state)
+{
+    (void)state;
+    qv_adapt_opts o = still("mu");
+    o.retrieve = "lora";
+    json_t *learnt = adapt("near-still", &o);
+    const json_t *who = json_object_get(learnt, "experts");
+    const json_t *near = json_object_get(learnt, "similarity");
+    struct qv_expert *fresh;
+    qv_err err = {0};
+    assert_works(qv__build_expert(&fresh, "x", model, &o.train, &err), &err);
+    assert_int_equal(json_array_size(who), K);
+    for (size_t k = 0; k < K; k++) {
+        struct qv_expert *e = library_expert(json_string_value(json_array_get(who, k)));
+        double xy = 0, xx = 0, yy = 0;
+        for (size_t i = 0; i < e->n_w; i++) {
+            xy += (double)e->w[i] * (double)fresh->w[i];
+            xx += (double)e->w[i] * (double)e->w[i];
+            yy += (double)fresh->w[i] * (double)fresh->w[i];
+        }
+        double got = json_number_value(json_array_get(near, k));
+        assert_true(fabs(got - xy / sqrt(xx * yy)) < 1e-5);
+        qv__expert_free(e);
+    }
+    qv__expert_free(fresh);
+    json_decref(learnt);
+}
+
 static double by_half(void *arg, size_t site, size_t q, size_t k)
 {
     (void)arg, (void)site, (void)q, (void)k;
@@ -545,6 +574,7 @@ int main(void)
         cmocka_unit_test(known_needs_a_library_that_knows_the_task),
         cmocka_unit_test(fisher_is_the_mean_of_squared_gradients),
         cmocka_unit_test(what_is_retrieved_is_what_is_most_alike),
+        cmocka_unit_test(by_lora_nearness_is_the_cosine_of_all_factors),
         cmocka_unit_test(experts_at_random_are_distinct_and_by_the_seed),
         cmocka_unit_test(pi_mixes_a_fresh_lora_with_the_experts_nearest_by_fisher),
         cmocka_unit_test(a_fraction_is_of_the_training_examples),
