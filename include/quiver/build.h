@@ -17,8 +17,10 @@ extern "C" {
 
 /* All-zero means default. */
 typedef struct qv_build_opts {
-    const char *method;     // private, shared, mbc, random (required)
-    size_t clusters;        // K of mbc and random (10)
+    const char *method;     // private, shared, mbc, poly ... (required)
+    size_t clusters;        // K of mbc, embedding, random and random-example (10)
+    bool tries_clusters;    // instead: the best by validation of 2, 4, 8 ...
+    size_t skills, heads;   // of poly and mhr (8); heads of mhr (8)
     float first_part;       // share of mbc's steps before clustering (0.4)
     const char *similarity; // mbc's: "mbc", the authors', or "gauge" ("mbc")
     size_t limit;           // training examples a task (all)

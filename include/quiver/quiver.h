@@ -10,6 +10,7 @@
 #include <quiver/library.h>
 #include <quiver/interchange.h>
 #include <quiver/merge.h>
+#include <quiver/adapt.h>
 #include <quiver/reuse.h>
 #include <quiver/session.h>
 #include <quiver/eval.h>

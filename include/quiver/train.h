@@ -17,6 +17,7 @@ typedef struct qv_train_opts {
     float dropout;      // of the LoRA's input (0.05; negative: none)
     const char *sites;  // regular expression (the attention's four projections)
     float lr;           // peak learning rate (1e-4; full training: 3e-5)
+    float mix_lr;       // the same for logits of mixing weights (0.1)
     float warmup;       // share of the steps (0.06; negative: none)
     float weight_decay; // AdamW (0)
     float beta2;        // AdamW (0.999)

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct qv_method *const methods[] = {&qv__private, &qv__shared, &qv__mbc,
-                                                  &qv__random_task, NULL};
+static const struct qv_method *const methods[] = {
+    &qv__private,     &qv__shared,         &qv__mbc,       &qv__poly, &qv__mhr,
+    &qv__random_task, &qv__random_example, &qv__embedding, NULL};
 
 const struct qv_method *const *qv__methods(void)
 {

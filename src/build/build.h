@@ -36,15 +36,20 @@ struct qv_method {
 
 /* The methods, NULL-terminated. */
 const struct qv_method *const *qv__methods(void);
-extern const struct qv_method qv__private, qv__shared, qv__mbc, qv__random_task;
+extern const struct qv_method qv__private, qv__shared, qv__mbc, qv__poly, qv__mhr;
+extern const struct qv_method qv__random_task, qv__random_example, qv__embedding;
 
 /* Some tasks, learnt by one expert. */
 struct qv_group {
     const char *name;
     struct qv_task *const *task; // [n]
     size_t n;
-    float share; // of the steps that training the tasks apart would take
+    float share;  // of the steps that training the tasks apart would take
+    size_t steps; // or so many; 0: by share
 };
+
+/* The steps that training the tasks apart would take. */
+size_t qv__build_steps(const qv_train_opts *o, struct qv_task *const *task, size_t n);
 
 /* Train the group's expert and add it to `lib`, unless it is there already from
  * the same run. Resumes from its checkpoint. Fails with QV_EEXIST if an expert
@@ -57,12 +62,31 @@ qv_status qv__build_each(struct qv_builder *b, qv_library *lib, float share,
                          qv_err *err) QV_MUST_CHECK;
 
 /* One expert a label: "<prefix>_00" learns the tasks labelled 0. */
-qv_status qv__build_labelled(struct qv_builder *b, const char *prefix, const int *label,
-                             size_t n_labels, float share, qv_err *err) QV_MUST_CHECK;
+qv_status qv__build_labelled(struct qv_builder *b, qv_library *lib, const char *prefix,
+                             const int *label, size_t n_labels, float share,
+                             qv_err *err) QV_MUST_CHECK;
+
+/* A way to group the tasks: label [n_tasks] in 0..K-1, K at most n_tasks. */
+typedef qv_status (*qv_grouping_fn)(int *label, struct qv_builder *b, void *arg, size_t K,
+                                    qv_err *err);
+
+/* One expert a group, with that share of the steps: as many groups as the options say,
+ * or of those tried the number whose experts have the lowest validation loss. */
+qv_status qv__build_clusters(struct qv_builder *b, const char *prefix, qv_grouping_fn group,
+                             void *arg, float share, qv_err *err) QV_MUST_CHECK;
+
+/* How many experts qv__build_clusters trains. */
+size_t qv__clusters_planned(const struct qv_builder *b);
 
 /* A new expert for the options' sites, rank and alpha, started from the seed. */
 qv_status qv__build_expert(struct qv_expert **out, const char *name, const qv_model *m,
                            const qv_train_opts *o, qv_err *err) QV_MUST_CHECK;
+
+/* x [D] = the mean over the prompts of the task's first training examples, at most
+ * `most` of them, of the mean over a prompt's tokens of what the base's last layer but
+ * one gives out: what the last layer sees. Fails with QV_ENOMEM. */
+qv_status qv__task_embedding(float *x, const qv_model *m, const struct qv_task *t,
+                             size_t most, qv_err *err) QV_MUST_CHECK;
 
 /* The settings that an expert is stored with, as JSON. The caller owns it. */
 json_t *qv__build_settings(const qv_train_opts *o, size_t steps, size_t batch);

@@ -24,10 +24,10 @@ static qv_status open_first(qv_library **out, struct qv_builder *b, qv_err *err)
     return result ? qv_fail(err, result, "%s", quiet.msg) : QV_OK;
 }
 
-/* label[i] is the cluster of task i. */
-static qv_status cluster(int *label, struct qv_builder *b, qv_library *first, size_t K,
-                         qv_err *err)
+/* label[i] is the cluster of task i; arg is the library of the first part. */
+static qv_status cluster(int *label, struct qv_builder *b, void *arg, size_t K, qv_err *err)
 {
+    const qv_library *first = arg;
     struct qv_expert **e = qv_new_n(&b->arena, struct qv_expert *, b->n_tasks);
     float *sim = malloc(b->n_tasks * b->n_tasks * sizeof *sim);
     struct qv_similarity_opts opts = {.kind = QV_SIM_MBC};
@@ -58,17 +58,13 @@ static qv_status build(struct qv_builder *b, qv_err *err)
     if (part >= 1)
         return qv_fail(err, QV_ELIMIT, "a first part of %g leaves nothing for the second",
                        (double)part);
-    size_t K = qv__min(b->o->clusters ? b->o->clusters : 10, b->n_tasks);
-    int *label = qv_new_n(&b->arena, int, b->n_tasks);
-    b->n_planned = b->n_tasks + K;
+    b->n_planned = b->n_tasks + qv__clusters_planned(b);
     qv_library *first = NULL;
     qv_status result = open_first(&first, b, err);
     if (!result)
         result = qv__build_each(b, first, part, err);
     if (!result)
-        result = cluster(label, b, first, K, err);
-    if (!result)
-        result = qv__build_labelled(b, "mbc", label, K, 1 - part, err);
+        result = qv__build_clusters(b, "mbc", cluster, first, 1 - part, err);
     qv_library_close(first);
     return result;
 }

@@ -5,7 +5,7 @@
 static qv_status build(struct qv_builder *b, qv_err *err)
 {
     b->n_planned = 1;
-    const struct qv_group all = {"shared", b->task, b->n_tasks, 1};
+    const struct qv_group all = {"shared", b->task, b->n_tasks, 1, 0};
     return qv__build_group(b, b->lib, &all, err);
 }
 

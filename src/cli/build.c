@@ -19,6 +19,8 @@ enum {
     KEY_LIBRARY,
     KEY_METHOD,
     KEY_CLUSTERS,
+    KEY_SKILLS,
+    KEY_HEADS,
     KEY_SIMILARITY,
     KEY_FIRST_PART,
     KEY_LIMIT,
@@ -65,7 +67,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         choose_method(&a->opts, arg, state);
         break;
     case KEY_CLUSTERS:
-        a->opts.clusters = qv__arg_size(state, "--clusters", arg, 1);
+        a->opts.tries_clusters = strcmp(arg, "auto") == 0;
+        if (!a->opts.tries_clusters)
+            a->opts.clusters = qv__arg_size(state, "--clusters", arg, 1);
+        break;
+    case KEY_SKILLS:
+        a->opts.skills = qv__arg_size(state, "--skills", arg, 1);
+        break;
+    case KEY_HEADS:
+        a->opts.heads = qv__arg_size(state, "--heads", arg, 1);
         break;
     case KEY_SIMILARITY:
         if (strcmp(arg, "mbc") != 0 && strcmp(arg, "gauge") != 0)
@@ -108,7 +118,13 @@ static const struct argp_option options[] = {
     {"tasks", KEY_TASKS, "DIR|FILE...", 0, "Task files, or directories of them", 0},
     {"library", KEY_LIBRARY, "LIB", 0, "The library, made if it is not there", 0},
     {"method", KEY_METHOD, "HOW", 0, "Which tasks are learnt together:", 0},
-    {"clusters", KEY_CLUSTERS, "K", 0, "Of mbc and random (10)", 0},
+    {"clusters", KEY_CLUSTERS, "K|auto", 0,
+     "Of mbc, embedding, random and random-example (10); auto: the best by validation of "
+     "2, "
+     "4, 8 ... (not random-example)",
+     0},
+    {"skills", KEY_SKILLS, "S", 0, "Of poly and mhr (8)", 0},
+    {"heads", KEY_HEADS, "H", 0, "Of mhr: blocks that are mixed apart (8)", 0},
     {"similarity", KEY_SIMILARITY, "HOW", 0,
      "How mbc compares experts: mbc (the authors') or gauge (their updates)", 0},
     {"first-part", KEY_FIRST_PART, "P", 0, "Share of mbc's steps before clustering (0.4)",

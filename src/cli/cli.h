@@ -19,6 +19,7 @@
 
 enum { QV_FAILED = 1, QV_MISUSED = 2 };
 
+int cmd_adapt(int argc, char **argv);
 int cmd_build(int argc, char **argv);
 int cmd_cluster(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command {
     {"generate", "continue a prompt", cmd_generate},
     {"train", "train one expert, or a whole model, on data", cmd_train},
     {"build", "train a library of experts on many tasks", cmd_build},
+    {"adapt", "one expert for a new task, with the help of a library", cmd_adapt},
     {"library", "list, show, add, remove, rename, verify, export experts", cmd_library},
     {"cluster", "which experts belong together, from their weights", cmd_cluster},
     {"merge", "several experts of a library made into one", cmd_merge},

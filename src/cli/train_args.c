@@ -10,6 +10,7 @@ enum {
     KEY_DROPOUT,
     KEY_SITES,
     KEY_LR,
+    KEY_MIX_LR,
     KEY_WARMUP,
     KEY_WEIGHT_DECAY,
     KEY_BETA2,
@@ -42,6 +43,9 @@ static error_t parse_floats(int key, const char *arg, struct argp_state *state)
         break;
     case KEY_LR:
         o->lr = qv__arg_float(state, "--lr", arg, 1e-12, 1e3);
+        break;
+    case KEY_MIX_LR:
+        o->mix_lr = qv__arg_float(state, "--mix-lr", arg, 1e-12, 1e3);
         break;
     case KEY_WARMUP:
         o->warmup = or_none(qv__arg_float(state, "--warmup", arg, 0, 1));
@@ -112,6 +116,7 @@ static const struct argp_option options[] = {
     {"sites", KEY_SITES, "REGEX", 0, "Adapted maps (q_proj|k_proj|v_proj|o_proj)", 3},
     {NULL, 0, NULL, 0, "Training:", 4},
     {"lr", KEY_LR, "X", 0, "Highest learning rate (1e-4; 3e-5 with --full)", 4},
+    {"mix-lr", KEY_MIX_LR, "X", 0, "The same for weights that mix experts (0.1)", 4},
     {"warmup", KEY_WARMUP, "P", 0, "Share of the steps that lead up to it (0.06)", 4},
     {"weight-decay", KEY_WEIGHT_DECAY, "X", 0, "AdamW's (0)", 4},
     {"beta2", KEY_BETA2, "X", 0, "AdamW's (0.999)", 4},

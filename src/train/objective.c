@@ -22,14 +22,23 @@ struct qv_lane {
     struct qv_gate_map *gate; // [n_sites]
     float **z;                // [n_sites] [T_max, R], of gates [T_max, R + 1]
     float *g;                 // [n] this lane's gradient
+    float *mixed, *dmixed;    // [n_w] of a mixture: the pass's own expert, its gradient
+    float *share, *dshare;    // [n_weights] of a mixture: its weights, scratch
     struct qv_trainee train;
     double loss; // this lane's part
 };
 
+/* The expert whose sites are trained; of a mixture, the shape of them all. */
+static const struct qv_expert *shape_of(const struct qv_objective_of *of)
+{
+    return of->mixture ? of->mixture->like : of->expert;
+}
+
 static void carve_lane(struct qv_lane *l, qv_carve *c, const struct qv_objective *o)
 {
     size_t T = o->T_max, rows = o->n_rows;
-    const struct qv_expert *e = o->of.expert;
+    const struct qv_mixture *mix = o->of.mixture;
+    const struct qv_expert *e = shape_of(&o->of);
     l->token = qv__carve(c, T, 1, 1, sizeof *l->token);
     l->pos = qv__carve(c, T, 1, 1, sizeof *l->pos);
     l->seq = qv__carve(c, T, 1, 1, sizeof *l->seq);
@@ -38,6 +47,12 @@ static void carve_lane(struct qv_lane *l, qv_carve *c, const struct qv_objective
     l->weight = qv__carve_f32(c, rows, 1);
     l->logprob = qv__carve_f32(c, rows, 1);
     l->g = qv__carve_f32(c, o->n, 1);
+    if (mix) {
+        l->mixed = qv__carve_f32(c, e->n_w, 1);
+        l->dmixed = qv__carve_f32(c, e->n_w, 1);
+        l->share = qv__carve_f32(c, qv__mixture_n_weights(mix), 1);
+        l->dshare = qv__carve_f32(c, qv__mixture_n_weights(mix), 1);
+    }
     if (!e)
         return;
     if (o->of.gates)
@@ -66,8 +81,9 @@ static size_t lay_out(struct qv_objective *o, void *base)
 /* Point a lane's trainee at the expert's weights or gates and the lane's gradient. */
 static void wire(struct qv_lane *l, const struct qv_objective *o)
 {
-    const struct qv_expert *e = o->of.expert;
+    const struct qv_expert *e = shape_of(&o->of);
     const struct qv_sites *sites = &o->of.m->sites;
+    float *g = l->dmixed ? l->dmixed : l->g;
     if (o->of.full)
         l->train.dw = l->g;
     if (!e)
@@ -77,6 +93,7 @@ static void wire(struct qv_lane *l, const struct qv_objective *o)
     for (size_t i = 0; i < e->n_sites; i++) {
         const struct qv_expert_site *s = &e->site[i];
         size_t site = qv__site_find(sites, s->path);
+        const float *w = l->mixed ? l->mixed : e->w;
         if (l->gate)
             l->gate[site] = (struct qv_gate_map){
                 .A = s->A,
@@ -90,10 +107,10 @@ static void wire(struct qv_lane *l, const struct qv_objective *o)
             };
         else
             l->map[site] = (struct qv_lora_map){
-                .A = s->A,
-                .B = s->B,
-                .dA = l->g + (s->A - e->w),
-                .dB = l->g + (s->B - e->w),
+                .A = w + (s->A - e->w),
+                .B = w + (s->B - e->w),
+                .dA = g + (s->A - e->w),
+                .dB = g + (s->B - e->w),
                 .R = s->R,
                 .D_in = s->D_in,
                 .D_out = s->D_out,
@@ -107,7 +124,7 @@ qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_o
                              size_t longest, size_t pass_tokens, size_t lanes, qv_err *err)
 {
     *o = (struct qv_objective){.of = *of, .pass_tokens = qv__max(pass_tokens, 1)};
-    const struct qv_expert *e = of->expert;
+    const struct qv_expert *e = shape_of(of);
     size_t R_max = 0;
     for (size_t i = 0; e && i < e->n_sites; i++)
         R_max = qv__max(R_max, e->site[i].R);
@@ -115,6 +132,8 @@ qv_status qv__objective_init(struct qv_objective *o, const struct qv_objective_o
            : e        ? e->n_w
            : of->full ? of->m->n_own
                       : 0;
+    if (of->mixture)
+        qv__mixture_trained(of->mixture, &o->n);
     o->n_lanes = lanes ? lanes : (size_t)omp_get_max_threads();
     o->T_max = pass_tokens + qv__max(longest, 1);
     o->n_rows = qv__max(qv__min(o->T_max, MAX_LOGITS / of->m->c.V), qv__max(longest, 1));
@@ -181,7 +200,8 @@ static qv_status cut(size_t *n_passes, struct qv_objective *o,
         struct extent x = extent(s[i]);
         qv_check(x.rows <= o->T_max && x.targets <= o->n_rows); // init knew the longest
         bool full = T >= aim || T + x.rows > o->T_max || rows + x.targets > o->n_rows;
-        if (i == 0 || full) {
+        bool other = o->of.mixture && i > 0 && s[i]->task != s[i - 1]->task;
+        if (i == 0 || full || other) {
             o->first[(*n_passes)++] = i;
             T = rows = 0;
         }
@@ -212,15 +232,20 @@ static void append(struct qv_lane *l, struct qv_batch *b, size_t *n_rows,
     b->T += x.rows;
 }
 
-/* One pass over sequences first .. last - 1 of n. */
+/* One pass over sequences first .. last - 1 of n. Those of a mixture have one task. */
 static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *update,
                  const struct qv_sequence *const *s, size_t first, size_t last, size_t n,
                  bool backward, float *nll)
 {
     size_t V = o->of.m->c.V, n_rows = 0;
     struct qv_batch b = {.token = l->token, .pos = l->pos, .seq = l->seq};
+    const struct qv_mixture *mix = o->of.mixture;
     for (size_t i = first; i < last; i++)
         append(l, &b, &n_rows, s[i], 1 / (float)n);
+    if (mix) {
+        qv__mixture_weights(l->share, mix, s[first]->task);
+        qv__mixture_fold(l->mixed, mix, l->share);
+    }
     struct qv_pass p = {.m = o->of.m,
                         .a = &l->acts,
                         .b = &b,
@@ -230,7 +255,11 @@ static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *up
     qv__decoder_logits(&p, l->row, n_rows);
     if (backward) {
         qv__cross_entropy(l->logprob, l->acts.logits, l->target, l->weight, n_rows, V);
+        if (mix)
+            memset(l->dmixed, 0, mix->like->n_w * sizeof *l->dmixed);
         qv__decoder_backward(&p, l->row, n_rows);
+        if (mix)
+            qv__mixture_back(l->g, mix, s[first]->task, l->share, l->dmixed, l->dshare);
     } else {
         qv__logprob(l->logprob, l->acts.logits, l->target, n_rows, V);
     }

@@ -9,6 +9,10 @@
  * activations and its own gradient; the lanes meet once, when their gradients
  * are added up in lane order. So the result depends on the number of lanes, in
  * its last bits, but never on how the threads happen to run.
+ *
+ * What is trained is an expert, a whole model, or a mixture of experts: then a pass
+ * holds sequences of one task, whose own expert is mixed before it, and the gradient
+ * of that expert goes back to what it was mixed from.
  */
 #ifndef QV_TRAIN_OBJECTIVE_H
 #define QV_TRAIN_OBJECTIVE_H
@@ -16,6 +20,7 @@
 #include "base/base.h"
 #include "data/dataset.h"
 #include "lora/expert.h"
+#include "lora/mixture.h"
 #include "lora/prototypes.h"
 #include "model/decoder.h"
 
@@ -23,6 +28,7 @@
 struct qv_objective_of {
     const qv_model *m;
     struct qv_expert *expert;          // trained, or NULL
+    struct qv_mixture *mixture;        // or this is; NULL
     const struct qv_prototypes *gates; // one a site of the expert: trained in its place
     bool full;                         // the model's own weights are trained
     struct qv_update *updates;         // [lanes] reused experts, or NULL; not with training
@@ -39,7 +45,8 @@ struct qv_objective {
     size_t pass_tokens;   // rows a pass should have
     size_t *first;        // scratch: [max_passes + 1] sequences of each pass
     size_t max_passes;
-    float *g; // [n] the gradient, as expert->w, gates->v or model->own lies
+    float *g; // [n] the gradient, as expert->w, the mixture's trained, gates->v or
+              // model->own lies
     size_t n; // trained numbers; 0: no backward pass
     void *mem;
 };

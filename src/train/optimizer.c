@@ -53,16 +53,20 @@ static void step_matrices(const struct qv_optimizer *o, struct qv_state *st, con
 }
 
 void qv__optimizer_step(const struct qv_optimizer *o, struct qv_state *st, const float *g,
-                        const struct qv_adamw *adamw, float scale)
+                        const struct qv_adamw *adamw, const struct qv_adamw *mixing,
+                        float scale)
 {
     const struct qv_muon muon = {adamw->lr, 0.95f, adamw->decay};
-    size_t at = 0, t = st->step + 1;
+    size_t at = 0, t = st->step + 1, last = st->n - o->n_mixing;
     for (size_t i = 0; i < o->n_matrices; i++) {
         const struct qv_matrix *x = &o->matrix[i];
         qv__adamw(st->p + at, g + at, st->m + at, st->v + at, x->at - at, adamw, t, scale);
         at = x->at + x->rows * x->cols;
     }
-    qv__adamw(st->p + at, g + at, st->m + at, st->v + at, st->n - at, adamw, t, scale);
+    qv__adamw(st->p + at, g + at, st->m + at, st->v + at, last - at, adamw, t, scale);
+    if (o->n_mixing)
+        qv__adamw(st->p + last, g + last, st->m + last, st->v + last, o->n_mixing, mixing,
+                  t, scale);
     if (o->n_matrices)
         step_matrices(o, st, g, &muon, scale);
 }

@@ -49,6 +49,7 @@ static float pick(float asked, float otherwise)
 void qv__train_defaults(struct qv_train_opts *o, bool full)
 {
     o->lr = pick(o->lr, full ? 3e-5f : 1e-4f);
+    o->mix_lr = pick(o->mix_lr, 0.1f);
     o->warmup = pick(o->warmup, 0.06f);
     o->weight_decay = pick(o->weight_decay, 0);
     o->beta2 = pick(o->beta2, 0.999f);
@@ -75,6 +76,8 @@ static void fingerprint(struct trainer *t)
     char text[640], start[QV_HASH_TEXT] = "";
     if (t->obj.of.expert)
         qv__expert_hash(start, t->obj.of.expert);
+    if (t->obj.of.mixture)
+        qv__mixture_hash(start, t->obj.of.mixture);
     int n = snprintf(text, sizeof text,
                      "%s %s %s %zu %.9g %.9g %.9g %.9g %.9g %.9g %d %zu %zu %zu %zu %llu",
                      t->src->fingerprint, t->obj.of.m->identity, start, t->st.n,
@@ -82,6 +85,8 @@ static void fingerprint(struct trainer *t)
                      (double)o->weight_decay, (double)o->beta2, (double)o->clip, o->muon,
                      o->batch, o->steps, o->valid_every, t->n_valid,
                      (unsigned long long)o->seed);
+    if (t->obj.of.mixture)
+        n += snprintf(text + n, sizeof text - (size_t)n, " %.9g", (double)o->mix_lr);
     qv__hash_bytes(t->fingerprint, text, (size_t)n);
 }
 
@@ -101,11 +106,25 @@ static qv_status validate(struct trainer *t, qv_err *err)
     return QV_OK;
 }
 
+/* Those of one task stand together, so that a mixture is made once for them. */
+static void sort_by_task(const struct qv_sequence **s, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const struct qv_sequence *one = s[i];
+        size_t j = i;
+        for (; j > 0 && s[j - 1]->task > one->task; j--)
+            s[j] = s[j - 1];
+        s[j] = one;
+    }
+}
+
 static qv_status step(struct trainer *t, qv_err *err)
 {
     const struct qv_train_opts *o = &t->o;
     struct qv_state *st = &t->st;
     size_t n = qv__source_draw(t->src, st->step, t->batch);
+    if (t->obj.of.mixture)
+        sort_by_task(t->batch, n);
     struct qv_dropout drop = {o->dropout, qv__seed_of(o->seed, st->step)};
     double loss;
     qv_status result = qv__loss_gradient(&loss, &t->obj, t->batch, n, drop, err);
@@ -126,8 +145,12 @@ static qv_status step(struct trainer *t, qv_err *err)
         .eps = 1e-8f,
         .decay = o->weight_decay,
     };
+    /* The authors' code leaves the logits PyTorch's own decay. */
+    struct qv_adamw mixing = adamw;
+    mixing.lr = o->mix_lr * (float)qv__schedule(st->step, w, o->steps);
+    mixing.decay = 0.01f;
     double shrink = o->clip > 0 ? (double)o->clip / (norm + 1e-6) : 1;
-    qv__optimizer_step(&t->optimizer, st, g, &adamw, (float)fmin(shrink, 1));
+    qv__optimizer_step(&t->optimizer, st, g, &adamw, &mixing, (float)fmin(shrink, 1));
     for (size_t i = 0; i < n; i++)
         st->tokens += t->batch[i]->n;
     st->loss[st->step++] = (float)loss;
@@ -209,6 +232,8 @@ static qv_status train(struct trainer *t, const struct qv_objective_of *of, floa
         result = qv_fail(err, QV_ENOMEM, "no memory for batches of %zu", t->o.batch);
     if (!result)
         result = qv__optimizer_init(&t->optimizer, of->m, of->full && t->o.muon, err);
+    if (of->mixture)
+        t->optimizer.n_mixing = of->mixture->n_logit;
     if (!result)
         result =
             qv__objective_init(&t->obj, of, longest, t->o.pass_tokens, t->o.lanes, err);
@@ -241,6 +266,23 @@ qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_sou
                         .log = log};
     const struct qv_objective_of of = {.m = m, .expert = e, .memory = t.o.memory << 20};
     return train(&t, &of, e->w, e->n_w, e->name, err);
+}
+
+qv_status qv__train_mixture(struct qv_mixture *mix, const qv_model *m,
+                            struct qv_source *src, const struct qv_sequence *const *valid,
+                            size_t n_valid, const struct qv_train_opts *opts,
+                            const char *checkpoint, struct qv_train_log *log, qv_err *err)
+{
+    struct trainer t = {.o = opts ? *opts : (struct qv_train_opts){0},
+                        .src = src,
+                        .valid = valid,
+                        .n_valid = n_valid,
+                        .checkpoint = checkpoint,
+                        .log = log};
+    const struct qv_objective_of of = {.m = m, .mixture = mix, .memory = t.o.memory << 20};
+    size_t n;
+    float *p = qv__mixture_trained(mix, &n);
+    return train(&t, &of, p, n, "mixture", err);
 }
 
 qv_status qv__train_gates(struct qv_prototypes *gates, struct qv_expert *e,

@@ -47,6 +47,14 @@ qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_sou
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err) QV_MUST_CHECK;
 
+/* The same for what a mixture trains: its skills and logits, or the logits alone. A
+ * sequence's `task` says by whose logits the skills are mixed for it. */
+qv_status qv__train_mixture(struct qv_mixture *mix, const qv_model *m,
+                            struct qv_source *src, const struct qv_sequence *const *valid,
+                            size_t n_valid, const struct qv_train_opts *opts,
+                            const char *checkpoint, struct qv_train_log *log,
+                            qv_err *err) QV_MUST_CHECK;
+
 /* The same for the gates of a frozen expert, one vector a site (op/gate.h), which come as
  * they are to start. There is no validation. */
 qv_status qv__train_gates(struct qv_prototypes *gates, struct qv_expert *e,

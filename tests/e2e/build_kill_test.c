@@ -67,6 +67,7 @@ static int build(const char *dir, const char *lib, const char *method)
     snprintf(tasks, sizeof tasks, "%s/tasks", dir);
     const qv_build_opts o = {.method = method,
                              .clusters = 2,
+                             .skills = 3,
                              .train = {.steps = 40,
                                        .batch = 4,
                                        .lr = 5e-3f,
@@ -210,6 +211,12 @@ static void an_mbc_build_killed_at_random_moments_ends_with_the_same_weights(voi
     kill_builds("mbc", 2);
 }
 
+static void a_poly_build_killed_at_random_moments_ends_with_the_same_weights(void **state)
+{
+    (void)state;
+    kill_builds("poly", 3);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4)
@@ -219,6 +226,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             a_private_build_killed_at_random_moments_ends_with_the_same_weights),
         cmocka_unit_test(an_mbc_build_killed_at_random_moments_ends_with_the_same_weights),
+        cmocka_unit_test(a_poly_build_killed_at_random_moments_ends_with_the_same_weights),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -659,7 +659,8 @@ static void what_cannot_be_built_is_refused(void **state)
 static void every_method_has_a_name_and_a_line(void **state)
 {
     (void)state;
-    static const char *const want[] = {"private", "shared", "mbc", "random"};
+    static const char *const want[] = {
+        "private", "shared", "mbc", "poly", "mhr", "random", "random-example", "embedding"};
     const struct qv_method *const *m = qv__methods();
     for (size_t i = 0; i < QV_COUNT(want); i++) {
         assert_string_equal(m[i]->name, want[i]);

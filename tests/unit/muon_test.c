@@ -128,7 +128,7 @@ static void all_end(struct all *a)
 static void step(struct all *a)
 {
     const struct qv_adamw adamw = {1e-2f, 0.9f, 0.95f, 1e-8f, 0};
-    qv__optimizer_step(&a->o, &a->st, a->g, &adamw, 1);
+    qv__optimizer_step(&a->o, &a->st, a->g, &adamw, NULL, 1);
 }
 
 static bool is_equal(const struct all *a, const struct all *b, const struct qv_weight *w)

@@ -12,7 +12,7 @@ tokenizers=$1 stories=$2 llama2c=$3
 shift 3
 python3 "$here/llama.py"
 [ -z "${V4:-}" ] || PYTHONPATH=$V4 python3 "$here/llama_v4.py"
-for recipe in families train gates muon peft_adapters peft_features peft_matching arrow_paper arrow_peft routers cluster merge choice; do
+for recipe in families train mixture gates muon peft_adapters peft_features peft_matching arrow_paper arrow_peft routers cluster merge choice; do
     python3 "$here/$recipe.py"
 done
 for recipe in gguf_files gguf_adapters; do
