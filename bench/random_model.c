@@ -96,8 +96,10 @@ static uint16_t *values(const struct tensor *t, const char *name)
 {
     enum { TABLE = 1 << 12 };
     static uint16_t table[TABLE];
-    for (size_t i = 0; table[0] == 0 && i < TABLE; i++)
+    static bool is_filled;
+    for (size_t i = 0; !is_filled && i < TABLE; i++)
         table[i] = qv__f32_to_bf16(0.02f * qv__normal(1, i));
+    is_filled = true;
     size_t n = qv__max(t->rows, 1) * t->cols;
     uint16_t *w = malloc(n * sizeof *w);
     if (!w)
