@@ -141,19 +141,28 @@ static qv_status prepare(struct scorer *s, const qv_reuse *reuse, size_t pass_to
     return result;
 }
 
-/* Every lane does one pass, and again until there are no windows left. */
+/* Lane i's pass of a round of them. */
+static void turn(struct scorer *s, size_t at, size_t i)
+{
+    size_t first = qv__min(at + i * s->per_pass, s->n_windows);
+    size_t n = qv__min(s->per_pass, s->n_windows - first);
+    if (n)
+        pass(s, &s->lane[i], first, n);
+}
+
+/* Every lane does one pass, and again until there are no windows left. A lane alone is no
+ * parallel region, so that its products have all threads. */
 static qv_status run(struct scorer *s, const qv_progress *p, qv_err *err)
 {
     double told = qv__seconds();
     size_t round = s->n_lanes * s->per_pass;
     for (size_t at = 0; at < s->n_windows; at += round) {
+        if (s->n_lanes == 1)
+            turn(s, at, 0);
+        else
 #pragma omp parallel for schedule(static, 1) num_threads((int)s->n_lanes)
-        for (size_t i = 0; i < s->n_lanes; i++) {
-            size_t first = qv__min(at + i * s->per_pass, s->n_windows);
-            size_t n = qv__min(s->per_pass, s->n_windows - first);
-            if (n)
-                pass(s, &s->lane[i], first, n);
-        }
+            for (size_t i = 0; i < s->n_lanes; i++)
+                turn(s, at, i);
         size_t done = qv__min(at + round, s->n_windows);
         if (!p->fn || qv__seconds() - told < 0.2 || done == s->n_windows)
             continue;

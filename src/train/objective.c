@@ -275,26 +275,45 @@ static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *up
     }
 }
 
+/* What is asked for of all lanes. */
+struct round {
+    const struct qv_sequence *const *s; // [n]
+    size_t n, n_passes;
+    struct qv_dropout drop;
+    bool backward;
+    float *nll;
+};
+
+/* Lane i's passes. */
+static void run_lane(struct qv_objective *o, size_t i, const struct round *r)
+{
+    struct qv_lane *l = &o->lane[i];
+    l->loss = 0;
+    if (r->backward)
+        memset(l->g, 0, o->n * sizeof *l->g);
+    for (size_t j = i; j < r->n_passes; j += o->n_lanes) {
+        l->train.drop = (struct qv_dropout){r->drop.rate, qv__seed_of(r->drop.seed, j)};
+        pass(o, l, o->of.updates ? &o->of.updates[i] : NULL, r->s, o->first[j],
+             o->first[j + 1], r->n, r->backward, r->nll);
+    }
+}
+
+/* A pass that is alone has all threads for its products. */
 static qv_status run(double *loss, struct qv_objective *o,
                      const struct qv_sequence *const *s, size_t n, struct qv_dropout drop,
                      bool backward, float *nll, qv_err *err)
 {
-    size_t n_passes;
-    qv_status result = cut(&n_passes, o, s, n, err);
+    struct round r = {s, n, 0, drop, backward, nll};
+    qv_status result = cut(&r.n_passes, o, s, n, err);
     if (result)
         return result;
+    if (r.n_passes == 1)
+        for (size_t i = 0; i < o->n_lanes; i++)
+            run_lane(o, i, &r);
+    else
 #pragma omp parallel for schedule(static, 1) num_threads((int)o->n_lanes)
-    for (size_t i = 0; i < o->n_lanes; i++) {
-        struct qv_lane *l = &o->lane[i];
-        l->loss = 0;
-        if (backward)
-            memset(l->g, 0, o->n * sizeof *l->g);
-        for (size_t j = i; j < n_passes; j += o->n_lanes) {
-            l->train.drop = (struct qv_dropout){drop.rate, qv__seed_of(drop.seed, j)};
-            pass(o, l, o->of.updates ? &o->of.updates[i] : NULL, s, o->first[j],
-                 o->first[j + 1], n, backward, nll);
-        }
-    }
+        for (size_t i = 0; i < o->n_lanes; i++)
+            run_lane(o, i, &r);
     *loss = 0;
     for (size_t i = 0; i < o->n_lanes; i++)
         *loss += o->lane[i].loss;
