@@ -32,7 +32,7 @@ ifneq ($(SAN),)
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=$(SAN)
 endif
-LDLIBS   += -ldnnl -llapacke -ljansson -lpcre2-8 -lutf8proc -lstemmer -lnettle -lm -fopenmp
+LDLIBS   += -ldnnl -llapacke -ljansson -lpcre2-8 -lutf8proc -lstemmer -lnettle -lmicrohttpd -lm -fopenmp
 
 # A module is a directory: adding a file needs no edit here.
 SRC   := $(filter-out src/cli/%,$(wildcard src/*/*.c))

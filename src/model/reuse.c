@@ -95,14 +95,24 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
     return result;
 }
 
-/* What is read from a library before it is bound. */
-struct reading {
-    struct qv_expert **experts;  // [n]
-    struct qv_prototypes *proto; // [n] all-zero where none are stored
-    const char *const **tasks;   // [n] borrowed from the snapshot
-    size_t *n_tasks;             // [n]
-    size_t n;
-};
+qv_status qv__reuse_like(qv_reuse **out, const qv_reuse *r, size_t top_k, float temperature,
+                         enum qv_compose compose, qv_err *err)
+{
+    qv_check(r->router);
+    const struct qv_router_opts opts = {top_k, temperature};
+    *out = NULL;
+    qv_reuse *like = calloc(1, sizeof *like);
+    if (!like)
+        return qv_fail(err, QV_ENOMEM, "no memory for a router");
+    *like = (qv_reuse){
+        .model = r->model, .bank = r->bank, .borrows_bank = true, .compose = compose};
+    qv_status result = r->router->ops->open(&like->router, like->bank, &opts, err);
+    if (result)
+        qv_reuse_close(like);
+    else
+        *out = like;
+    return result;
+}
 
 /* What is stored beside the expert of that hash. *p stays all-zero if nothing is,
  * or something that was computed from another version of it. */
@@ -129,8 +139,9 @@ static qv_status read_prototypes(struct qv_prototypes *p, const qv_library *lib,
     return result;
 }
 
-static qv_status read_experts(struct reading *d, const qv_model *m, const qv_library *lib,
-                              const qv_snapshot *snap, const char *only, qv_err *err)
+static qv_status read_experts(struct qv_reading *d, const qv_model *m,
+                              const qv_library *lib, const qv_snapshot *snap,
+                              const char *only, qv_err *err)
 {
     size_t n = qv_snapshot_size(snap);
     d->experts = calloc(qv__max(n, 1), sizeof *d->experts);
@@ -159,7 +170,24 @@ static qv_status read_experts(struct reading *d, const qv_model *m, const qv_lib
     return QV_OK;
 }
 
-static void end_reading(struct reading *d)
+qv_status qv__reading_init(struct qv_reading *d, const qv_model *m, const char *path,
+                           const char *only, qv_err *err)
+{
+    qv_library *lib = NULL;
+    *d = (struct qv_reading){0};
+    qv_status result = qv_library_open(&lib, path, err);
+    if (result)
+        return result;
+    result = qv_library_check_base(lib, NULL, m->origin, err);
+    if (!result)
+        result = qv_library_snapshot(&d->snap, lib, err);
+    if (!result)
+        result = read_experts(d, m, lib, d->snap, only, err);
+    qv_library_close(lib);
+    return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
+}
+
+void qv__reading_end(struct qv_reading *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         qv__expert_free(d->experts[i]);
@@ -169,22 +197,15 @@ static void end_reading(struct reading *d)
     free(d->proto);
     free(d->tasks);
     free(d->n_tasks);
+    qv_snapshot_release(d->snap);
+    *d = (struct qv_reading){0};
 }
 
 static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_opts *o,
                               qv_err *err)
 {
-    qv_library *lib = NULL;
-    qv_snapshot *snap = NULL;
-    struct reading d = {0};
-    qv_status result = qv_library_open(&lib, o->library, err);
-    if (result)
-        return result;
-    result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
-    if (!result)
-        result = read_experts(&d, m, lib, snap, o->expert, err);
+    struct qv_reading d;
+    qv_status result = qv__reading_init(&d, m, o->library, o->expert, err);
     struct qv_reuse_from from = {
         .experts = d.experts,
         .n = d.n,
@@ -196,12 +217,13 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
         .temperature = o->temperature,
         .compose = o->compose == QV_COMPOSE_OUTPUT ? QV_OUTPUT : QV_FACTOR,
     };
-    if (!result)
+    if (!result) {
         result = qv__reuse_new(out, m, &from, err);
-    end_reading(&d);
-    qv_snapshot_release(snap);
-    qv_library_close(lib);
-    return result ? qv_wrap(err, result, "%s: ", o->library) : QV_OK;
+        if (result)
+            qv_wrap(err, result, "%s: ", o->library);
+    }
+    qv__reading_end(&d);
+    return result;
 }
 
 qv_status qv_reuse_open(qv_reuse **out, const qv_model *model, const qv_reuse_opts *opts,
@@ -233,7 +255,8 @@ void qv_reuse_close(qv_reuse *r)
         return;
     if (r->router)
         r->router->ops->close(r->router);
-    qv__bank_free(r->bank);
+    if (!r->borrows_bank)
+        qv__bank_free(r->bank);
     for (size_t i = 0; r->of && i < r->n; i++)
         qv__bank_free(r->of[i]);
     qv__arena_free(&r->arena);

@@ -3,6 +3,7 @@
 #ifndef QV_MODEL_REUSE_H
 #define QV_MODEL_REUSE_H
 
+#include <quiver/library.h>
 #include <quiver/reuse.h>
 
 #include "base/base.h"
@@ -12,6 +13,7 @@
 struct qv_reuse {
     const qv_model *model;
     struct qv_bank *bank;     // NULL: the base alone, or the oracle
+    bool borrows_bank;        // another qv_reuse owns it
     struct qv_router *router; // NULL: the bank's only expert
     enum qv_compose compose;
     const char **name; // [n] the experts
@@ -38,6 +40,27 @@ struct qv_reuse_from {
 };
 qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
                         const struct qv_reuse_from *from, qv_err *err) QV_MUST_CHECK;
+
+/* The experts of `r`, which outlives *out, under another setting of its router. Not from
+ * two threads at once over one bank. Fails with QV_EFORMAT or QV_ENOMEM. */
+qv_status qv__reuse_like(qv_reuse **out, const qv_reuse *r, size_t top_k, float temperature,
+                         enum qv_compose compose, qv_err *err) QV_MUST_CHECK;
+
+/* What is read from a library before it is bound. */
+struct qv_reading {
+    struct qv_expert **experts;  // [n]
+    struct qv_prototypes *proto; // [n] all-zero where none are stored
+    const char *const **tasks;   // [n] borrowed from the snapshot
+    size_t *n_tasks;             // [n]
+    size_t n;
+    qv_snapshot *snap;
+};
+
+/* Read the experts of the library at `path`, which must fit the model; or `only` that one.
+ * The caller ends *d, also after a failure. Fails as reading does. */
+qv_status qv__reading_init(struct qv_reading *d, const qv_model *m, const char *path,
+                           const char *only, qv_err *err) QV_MUST_CHECK;
+void qv__reading_end(struct qv_reading *d);
 
 /* Room for passes of T_max tokens of a text of `task` (for the oracle; else
  * ignored). *u is NULL-like (adds nothing) when r is NULL or the base alone.

@@ -16,6 +16,7 @@ struct waiting {
 struct qv_engine {
     struct qv_engine_opts o;
     struct qv_mix *mix; // the thread's
+    bool is_stopped;    // known to who stops it alone
     pthread_t thread;
 
     pthread_mutex_t lock; // guards what follows
@@ -149,18 +150,29 @@ qv_status qv__engine_new(struct qv_engine **out, const qv_model *m,
     return result;
 }
 
-void qv__engine_free(struct qv_engine *e)
+void qv__engine_stop(struct qv_engine *e)
 {
-    if (!e)
+    if (!e || e->is_stopped)
         return;
     pthread_mutex_lock(&e->lock);
     e->is_draining = e->is_stopping = true;
     pthread_cond_signal(&e->work);
     pthread_mutex_unlock(&e->lock);
     pthread_join(e->thread, NULL);
+    pthread_mutex_lock(&e->lock);
     while (e->first)
         refuse(e, pop(e), "the server is shutting down");
+    e->counts.n_running = 0;
+    pthread_mutex_unlock(&e->lock);
     qv__mix_free(e->mix);
+    e->is_stopped = true;
+}
+
+void qv__engine_free(struct qv_engine *e)
+{
+    if (!e)
+        return;
+    qv__engine_stop(e);
     pthread_cond_destroy(&e->work);
     pthread_mutex_destroy(&e->lock);
     free(e);

@@ -34,8 +34,10 @@ struct qv_engine_counts {
 qv_status qv__engine_new(struct qv_engine **out, const qv_model *model,
                          const struct qv_engine_opts *opts, qv_err *err) QV_MUST_CHECK;
 
-/* Ends it; jobs not done end as failed. NULL is allowed. */
-void qv__engine_free(struct qv_engine *e);
+/* Ends its work: jobs not done end as failed, and it takes no more. NULL is allowed, here
+ * and below. */
+void qv__engine_stop(struct qv_engine *e);
+void qv__engine_free(struct qv_engine *e); // after stopping it
 
 size_t qv__engine_context(const struct qv_engine *e);
 
