@@ -25,11 +25,11 @@ static size_t characters(const char *bytes, size_t size)
     return n;
 }
 
-/* A token as text; one that is a part of a character as OpenAI writes it, "bytes:\xe2", so
- * that different tokens differ. */
+/* A token as text; one that is a part of a character, or holds a NUL, as OpenAI writes it,
+ * "bytes:\xe2", so that different tokens differ. */
 static json_t *spelled(const struct qv__str *s)
 {
-    if (is_utf8(s))
+    if (s->size == 0 || (is_utf8(s) && !memchr(s->bytes, '\0', s->size)))
         return qv__json_text(s->size ? s->bytes : "", s->size);
     struct qv__str out = {0};
     qv__str_add(&out, "bytes:", 6);

@@ -146,7 +146,9 @@ qv_status qv__prompts_of_chat(struct qv_prompt **out, size_t *n, const struct qv
     *out = NULL;
     *n = 0;
     if (!s->chat)
-        return qv_fail(err, QV_EUNSUPPORTED, "%s", s->no_chat.msg);
+        return qv_fail(err, QV_EUNSUPPORTED,
+                       "the model has no chat template that is known here, and the server "
+                       "was not told one");
     if (n_messages == 0)
         return qv_fail(err, QV_EFORMAT, "'messages' is not a list of messages");
     struct qv__message *message = calloc(n_messages, sizeof *message);

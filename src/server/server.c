@@ -94,8 +94,7 @@ static qv_status find_chat(struct qv_server *s, qv_err *err)
 {
     if (s->o.chat)
         return qv__chat_named(&s->chat, s->o.chat, err);
-    qv_status result = qv__chat_of(&s->chat, s->o.model_path, &s->no_chat);
-    if (result)
+    if (qv__chat_of(&s->chat, s->o.model_path, NULL))
         s->chat = NULL;
     return QV_OK;
 }

@@ -22,9 +22,8 @@ struct qv_server {
     struct qv_roster *roster;
     struct qv_http *http;
     struct qv_keys keys;
-    const struct qv__chat *chat; // NULL: no conversations, for that reason:
-    qv_err no_chat;
-    int64_t created; // seconds since 1970
+    const struct qv__chat *chat; // NULL: no conversations
+    int64_t created;             // seconds since 1970
     atomic_bool is_draining;
     atomic_size_t n_requests;           // that were given a number
     atomic_size_t replies[QV_STATUSES]; // by the status's first digit
