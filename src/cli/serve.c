@@ -165,26 +165,21 @@ static const struct argp spec = {
     .children = children,
 };
 
-static volatile sig_atomic_t is_asked_to_stop;
-
-static void ask_to_stop(int signal)
+/* Signals that ask it to end are waited for, and handled in no thread: until the first one
+ * they are blocked, in all threads that are started after this. */
+static void hold_signals(sigset_t *set)
 {
-    (void)signal;
-    is_asked_to_stop = 1;
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
-}
-
-static void serve(struct qv_server *s, const struct args *a)
-{
-    /* SA_RESETHAND: the second one does what signals do. */
-    struct sigaction act = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &act, NULL);
-    sigaction(SIGTERM, &act, NULL);
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+static const struct timespec moment = {.tv_nsec = 50 * 1000 * 1000};
+
+static void serve(struct qv_server *s, const struct args *a, const sigset_t *set)
+{
     const char *host = a->o.host ? a->o.host : "127.0.0.1";
     bool is_local = strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0 ||
                     strcmp(host, "localhost") == 0;
@@ -198,16 +193,13 @@ static void serve(struct qv_server *s, const struct args *a)
                               : "listening on http://%s:%u\n",
             host, qv__server_port(s));
     fflush(stderr);
-    while (!is_asked_to_stop) {
-        nap();
+    while (sigtimedwait(set, NULL, &moment) < 0)
         qv__server_tick(s);
-    }
+    pthread_sigmask(SIG_UNBLOCK, set, NULL); // the second one does what signals do
     qv__server_drain(s);
-    double until = qv__seconds() + (double)a->drain;
-    while (!qv__server_is_idle(s) && qv__seconds() < until) {
-        nap();
+    for (double until = qv__seconds() + (double)a->drain;
+         !qv__server_is_idle(s) && qv__seconds() < until; nanosleep(&moment, NULL))
         qv__server_tick(s);
-    }
 }
 
 int cmd_serve(int argc, char **argv)
@@ -217,6 +209,8 @@ int cmd_serve(int argc, char **argv)
     qv_err err;
     qv_model *m = NULL;
     struct qv_server *s = NULL;
+    sigset_t set;
+    hold_signals(&set);
     if (a.o.seed == UINT64_MAX) // another one each time
         a.o.seed = (uint64_t)time(NULL);
     a.o.model_path = a.base.dir;
@@ -224,7 +218,7 @@ int cmd_serve(int argc, char **argv)
     if (!result)
         result = qv__server_open(&s, m, &a.o, &err);
     if (!result)
-        serve(s, &a);
+        serve(s, &a, &set);
     qv__server_close(s);
     qv_model_close(m);
     return result ? qv__say_failure(&err) : 0;

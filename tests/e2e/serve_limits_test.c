@@ -303,8 +303,7 @@ static void sigterm_finishes_what_was_begun_and_takes_nothing_new(void **state)
     json_decref(events);
     free_reply(&r);
     close(speaks);
-    await(s.pid);
-    assert_int_equal(said.code, 0);
+    await_server(&s);
 }
 
 static void sigterm_cuts_what_takes_too_long(void **state)

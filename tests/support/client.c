@@ -52,11 +52,17 @@ struct served serve(const char *args)
     return s;
 }
 
+void await_server(struct served *s)
+{
+    await(s->pid);
+    if (said.code)
+        fail_msg("the server ended with %d: %s", said.code, said.err);
+}
+
 void end_server(struct served *s)
 {
     kill(s->pid, SIGTERM);
-    await(s->pid);
-    assert_int_equal(said.code, 0);
+    await_server(s);
 }
 
 void free_reply(struct reply *r)

@@ -17,7 +17,8 @@ struct served {
 /* Start "quiver serve ARGS" at a free port, and wait until it listens. */
 struct served serve(const char *args);
 
-/* Ask it to end, and wait until it has: exit status 0. */
+/* Wait until it has ended, which it does with 0; or ask it to, first. */
+void await_server(struct served *s);
 void end_server(struct served *s);
 
 /* One reply, owned by the caller. */
