@@ -281,7 +281,7 @@ static void sigterm_finishes_what_was_begun_and_takes_nothing_new(void **state)
 {
     (void)state;
     char some[16];
-    struct served s = serve("--model slow --context 16384");
+    struct served s = serve("--model slow --context 16384 --drain 600");
     int speaks = ask(&s, path, "", TEXT("\"max_tokens\":1500,\"stream\":true"));
     assert_true(recv(speaks, some, 1, MSG_PEEK) == 1); // it has begun
     kill(s.pid, SIGTERM);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct served server;
 
@@ -48,6 +49,26 @@ static long number_at(const json_t *o, const char *list, const char *key)
 static json_t *completion(const char *body)
 {
     return told(&server, "/v1/completions", 200, body);
+}
+
+static json_t *body_of(const struct reply *r)
+{
+    json_t *v = json_loadb(r->body, r->size, JSON_ALLOW_NUL, NULL);
+    assert_non_null(v);
+    return v;
+}
+
+/* All lists of that name that a reply, or the events of one, tell, in one. */
+static json_t *merged(const json_t *v, const char *name)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < (json_is_array(v) ? json_array_size(v) : 1); i++) {
+        const json_t *one = json_is_array(v) ? json_array_get(v, i) : v;
+        json_array_extend(
+            all, json_object_get(json_object_get(choice_of(one, 0), "logprobs"), name));
+    }
+    assert_true(json_array_size(all) > 0);
+    return all;
 }
 
 /* Who can answer, for the server and for the program. */
@@ -278,6 +299,41 @@ static void a_router_takes_its_settings_from_the_request(void **state)
         json_decref(v[i]);
 }
 
+static void clients_at_once_get_what_each_gets_alone(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 32 };
+    char body[CLIENTS][256];
+    struct reply alone[CLIENTS];
+    int fd[CLIENTS];
+    for (size_t i = 0; i < CLIENTS; i++) {
+        snprintf(body[i], sizeof body[i],
+                 "{\"model\":\"%s\",\"prompt\":\"Say a %zu:\",\"max_tokens\":%zu,"
+                 "\"temperature\":%d,\"seed\":%zu,\"logprobs\":2,\"stream\":%s}",
+                 who[i % QV_COUNT(who)][0], i, 10 + i, i % 3 == 0, i,
+                 i % 2 ? "true" : "false");
+        alone[i] = asked(&server, "/v1/completions", "", body[i]);
+        assert_int_equal(alone[i].status, 200);
+    }
+    for (size_t i = 0; i < CLIENTS; i++)
+        fd[i] = ask(&server, "/v1/completions", "", body[i]);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        struct reply r = read_reply(fd[i]);
+        json_t *a = i % 2 ? events_of(&alone[i]) : body_of(&alone[i]);
+        json_t *b = i % 2 ? events_of(&r) : body_of(&r);
+        for (size_t k = 0; k < 3; k++) {
+            const char *name =
+                (const char *[]){"tokens", "token_logprobs", "top_logprobs"}[k];
+            json_t *x = merged(a, name), *y = merged(b, name);
+            assert_true(json_equal(x, y));
+            json_decref(x), json_decref(y);
+        }
+        json_decref(a), json_decref(b);
+        free_reply(&r), free_reply(&alone[i]);
+        close(fd[i]);
+    }
+}
+
 static void models_are_the_base_the_routers_and_the_experts(void **state)
 {
     (void)state;
@@ -342,87 +398,93 @@ static void health_is_well_and_metrics_count(void **state)
     json_decref(completion("{\"prompt\":\"a\",\"max_tokens\":3}"));
     struct reply r = asked(&server, "/metrics", "", NULL);
     assert_non_null(strstr(r.body, "\nquiver_experts 3\n"));
-    assert_non_null(strstr(r.body, "\nquiver_running 0\n"));
     assert_non_null(strstr(r.body, "\nquiver_replies_total{status=\"2xx\"} "));
     assert_null(strstr(r.body, "\nquiver_completion_tokens_total 0\n"));
     free_reply(&r);
 }
 
+#define TEXT_PATH  "/v1/completions"
+#define CHAT_PATH  "/v1/chat/completions"
+#define EMBED_PATH "/v1/embeddings"
+#define IDS_PATH   "/tokenize"
+
+/* Each way to ask wrongly, and the words we answer with. */
+static const struct {
+    const char *path, *body;
+    int status;
+    const char *param, *says;
+} wrong[] = {
+    {TEXT_PATH, "{", 400, NULL, "not JSON: line 1"},
+    {TEXT_PATH, "", 400, NULL, "not JSON"},
+    {TEXT_PATH, "[1]", 400, NULL, "the request is not a JSON object"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"prompt\":\"b\"}", 400, NULL, "duplicate"},
+    {TEXT_PATH, "{}", 400, "prompt", "'prompt' is missing"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"promt\":1}", 400, "promt",
+     "nothing is called 'promt'"},
+    {TEXT_PATH, "{\"prompt\":7}", 400, "prompt", "'prompt' is not text or tokens"},
+    {TEXT_PATH, "{\"prompt\":[]}", 400, "prompt", "'prompt' has no token"},
+    {TEXT_PATH, "{\"prompt\":[1,400]}", 400, "prompt",
+     "'prompt': token 1 is not a whole number below 400"},
+    {TEXT_PATH, "{\"prompt\":[[1],\"a\",{}]}", 400, "prompt", "not text or tokens"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":\"gpt-4\"}", 404, "model",
+     "no model is named 'gpt-4'"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":\"quiver/arow\"}", 404, "model",
+     "no router is named 'arow' here"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":\"quiver/oracle\"}", 404, "model",
+     "no router is named 'oracle' here"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":\"quiver/expert/../a\"}", 404, "model",
+     "no expert is named '../a'"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":\"quiver/expert/a\",\"router\":\"arrow\"}",
+     400, "router", "one expert answers"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"router_top_k\":2}", 400, "router_top_k",
+     "'router_top_k' is a router's, and there is none"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"router\":\"uniform\",\"router_top_k\":2}", 400,
+     "model", "the router 'uniform' has no top-k and no temperature"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"router\":\"arrow\",\"compose\":\"sum\"}", 400,
+     "compose", "'compose' is not factor or output"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"temperature\":\"hot\"}", 400, "temperature",
+     "'temperature' is not a number"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"temperature\":-1}", 400, "temperature",
+     "'temperature' is -1, which is not in 0 .. 2"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"max_tokens\":1.5}", 400, "max_tokens",
+     "'max_tokens' is not a whole number"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"max_tokens\":64}", 400, "prompt",
+     "a prompt of 1 tokens and an answer of up to 64 are more than the context of 64"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"n\":100}", 400, "prompt",
+     "100 texts in one request, at most 64"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"n\":2,\"best_of\":3}", 400, "best_of", "'best_of'"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"echo\":1}", 400, "echo",
+     "'echo' is not true or false"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"model\":1}", 400, "model", "'model' is not a text"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"stop\":\"\"}", 400, "stop", "'stop' is not a text"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"stop\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", 400,
+     "stop", "17 stops, at most 16"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"logit_bias\":{\"1\":2}}", 400, "logit_bias",
+     "'logit_bias' is not supported by this server"},
+    {TEXT_PATH, "{\"prompt\":\"a\",\"stream_options\":{\"include_usage\":3}}", 400,
+     "stream_options", "'include_usage'"},
+    {CHAT_PATH, "{\"messages\":[]}", 400, "messages",
+     "'messages' is not a list of messages"},
+    {CHAT_PATH, "{\"messages\":[{\"content\":\"a\"}]}", 400, "messages",
+     "message 0 has no role"},
+    {CHAT_PATH, "{\"messages\":[{\"role\":\"user\"}]}", 400, "messages",
+     "message 0 has no text"},
+    {CHAT_PATH,
+     "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", 400,
+     "messages", "message 0: part 0 is not a text"},
+    {CHAT_PATH, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":2}",
+     400, "top_logprobs", "'top_logprobs' needs 'logprobs'"},
+    {CHAT_PATH, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{}]}",
+     400, "tools", "'tools' is not supported by this server"},
+    {EMBED_PATH, "{\"input\":\"a\",\"encoding_format\":\"hex\"}", 400, "encoding_format",
+     "'encoding_format' is not float or base64"},
+    {EMBED_PATH, "{\"input\":[]}", 400, "input", "'input' has no token"},
+    {IDS_PATH, "{\"prompt\":[1]}", 400, "prompt", "'prompt' is not a text"},
+};
+
 static void wrong_requests_are_refused_in_words(void **state)
 {
     (void)state;
-    static const char text[] = "/v1/completions", chat[] = "/v1/chat/completions",
-                      embed[] = "/v1/embeddings", ids[] = "/tokenize";
-    static const struct {
-        const char *path, *body;
-        int status;
-        const char *param, *says;
-    } wrong[] = {
-        {text, "{", 400, NULL, "not JSON: line 1"},
-        {text, "", 400, NULL, "not JSON"},
-        {text, "[1]", 400, NULL, "the request is not a JSON object"},
-        {text, "{\"prompt\":\"a\",\"prompt\":\"b\"}", 400, NULL, "duplicate"},
-        {text, "{}", 400, "prompt", "'prompt' is missing"},
-        {text, "{\"prompt\":\"a\",\"promt\":1}", 400, "promt", "nothing is called 'promt'"},
-        {text, "{\"prompt\":7}", 400, "prompt", "'prompt' is not text or tokens"},
-        {text, "{\"prompt\":[]}", 400, "prompt", "'prompt' has no token"},
-        {text, "{\"prompt\":[1,400]}", 400, "prompt",
-         "'prompt': token 1 is not a whole number below 400"},
-        {text, "{\"prompt\":[[1],\"a\",{}]}", 400, "prompt", "not text or tokens"},
-        {text, "{\"prompt\":\"a\",\"model\":\"gpt-4\"}", 404, "model",
-         "no model is named 'gpt-4'"},
-        {text, "{\"prompt\":\"a\",\"model\":\"quiver/arow\"}", 404, "model",
-         "no router is named 'arow' here"},
-        {text, "{\"prompt\":\"a\",\"model\":\"quiver/oracle\"}", 404, "model",
-         "no router is named 'oracle' here"},
-        {text, "{\"prompt\":\"a\",\"model\":\"quiver/expert/../a\"}", 404, "model",
-         "no expert is named '../a'"},
-        {text, "{\"prompt\":\"a\",\"model\":\"quiver/expert/a\",\"router\":\"arrow\"}", 400,
-         "router", "one expert answers"},
-        {text, "{\"prompt\":\"a\",\"router_top_k\":2}", 400, "router_top_k",
-         "'router_top_k' is a router's, and there is none"},
-        {text, "{\"prompt\":\"a\",\"router\":\"uniform\",\"router_top_k\":2}", 400, "model",
-         "the router 'uniform' has no top-k and no temperature"},
-        {text, "{\"prompt\":\"a\",\"router\":\"arrow\",\"compose\":\"sum\"}", 400,
-         "compose", "'compose' is not factor or output"},
-        {text, "{\"prompt\":\"a\",\"temperature\":\"hot\"}", 400, "temperature",
-         "'temperature' is not a number"},
-        {text, "{\"prompt\":\"a\",\"temperature\":-1}", 400, "temperature",
-         "'temperature' is -1, which is not in 0 .. 2"},
-        {text, "{\"prompt\":\"a\",\"max_tokens\":1.5}", 400, "max_tokens",
-         "'max_tokens' is not a whole number"},
-        {text, "{\"prompt\":\"a\",\"max_tokens\":64}", 400, "prompt",
-         "a prompt of 1 tokens and an answer of up to 64 are more than the context of 64"},
-        {text, "{\"prompt\":\"a\",\"n\":100}", 400, "prompt",
-         "100 texts in one request, at most 64"},
-        {text, "{\"prompt\":\"a\",\"n\":2,\"best_of\":3}", 400, "best_of", "'best_of'"},
-        {text, "{\"prompt\":\"a\",\"echo\":1}", 400, "echo", "'echo' is not true or false"},
-        {text, "{\"prompt\":\"a\",\"model\":1}", 400, "model", "'model' is not a text"},
-        {text, "{\"prompt\":\"a\",\"stop\":\"\"}", 400, "stop", "'stop' is not a text"},
-        {text, "{\"prompt\":\"a\",\"stop\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", 400,
-         "stop", "17 stops, at most 16"},
-        {text, "{\"prompt\":\"a\",\"logit_bias\":{\"1\":2}}", 400, "logit_bias",
-         "'logit_bias' is not supported by this server"},
-        {text, "{\"prompt\":\"a\",\"stream_options\":{\"include_usage\":3}}", 400,
-         "stream_options", "'include_usage'"},
-        {chat, "{\"messages\":[]}", 400, "messages",
-         "'messages' is not a list of messages"},
-        {chat, "{\"messages\":[{\"content\":\"a\"}]}", 400, "messages",
-         "message 0 has no role"},
-        {chat, "{\"messages\":[{\"role\":\"user\"}]}", 400, "messages",
-         "message 0 has no text"},
-        {chat,
-         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\"}]}]}", 400,
-         "messages", "message 0: part 0 is not a text"},
-        {chat, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"top_logprobs\":2}",
-         400, "top_logprobs", "'top_logprobs' needs 'logprobs'"},
-        {chat, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{}]}", 400,
-         "tools", "'tools' is not supported by this server"},
-        {embed, "{\"input\":\"a\",\"encoding_format\":\"hex\"}", 400, "encoding_format",
-         "'encoding_format' is not float or base64"},
-        {embed, "{\"input\":[]}", 400, "input", "'input' has no token"},
-        {ids, "{\"prompt\":[1]}", 400, "prompt", "'prompt' is not a text"},
-    };
     for (size_t i = 0; i < QV_COUNT(wrong); i++) {
         json_t *v = told(&server, wrong[i].path, wrong[i].status, wrong[i].body);
         const json_t *e = json_object_get(v, "error");
@@ -449,6 +511,7 @@ int main(void)
         cmocka_unit_test(echo_and_logprobs_tell_of_every_token),
         cmocka_unit_test(several_texts_of_several_prompts_come_in_order),
         cmocka_unit_test(a_router_takes_its_settings_from_the_request),
+        cmocka_unit_test(clients_at_once_get_what_each_gets_alone),
         cmocka_unit_test(models_are_the_base_the_routers_and_the_experts),
         cmocka_unit_test(embeddings_have_length_one_in_numbers_and_in_base64),
         cmocka_unit_test(tokenize_gives_the_ids_of_the_program),

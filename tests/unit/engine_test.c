@@ -245,7 +245,25 @@ static void every_answer_is_the_one_a_session_gives(void **state)
     end_stage(&s);
 }
 
-static void prompts_are_told_how_likely_they_were(void **state)
+/* The head is linear: the mean hidden state has the mean of the logits. */
+static void assert_mean_of_logits(const qv_model *m, const float *mean, const float *logits,
+                                  size_t n)
+{
+    const size_t V = m->c.V;
+    float *got = calloc(V, sizeof *got), *want = calloc(V, sizeof *want);
+    assert_true(got && want && m->head.w.f32);
+    for (size_t v = 0; v < V; v++) {
+        for (size_t t = 0; t < n; t++)
+            want[v] += logits[t * V + v] / (float)n;
+        for (size_t i = 0; i < m->c.D; i++)
+            got[v] += m->head.w.f32[v * m->c.D + i] * mean[i];
+    }
+    assert_close_to_scale(got, want, V, 1e-4);
+    free(got);
+    free(want);
+}
+
+static void prompts_are_told_how_likely_they_were_and_their_mean(void **state)
 {
     struct stage s = {.m = tiny_model(scratch_path(state, "m"), 1)};
     struct qv_engine *e = engine_of(s.m, 2);
@@ -265,6 +283,7 @@ static void prompts_are_told_how_likely_they_were(void **state)
         assert_close(&got.logprob, &want.logprob, 1, 1e-4, 0);
         assert_close(&qv__job_prompt_top(job, i)[1].logprob, &top[1].logprob, 1, 1e-4, 0);
     }
+    assert_mean_of_logits(s.m, qv__job_mean(job), logits, o->n_prompt);
     free(logits);
     qv__job_release(job);
     qv__engine_free(e);
@@ -432,7 +451,7 @@ int main(void)
         cmocka_unit_test(an_answer_is_the_same_alone_and_in_any_mix),
         TEST(that_holds_with_bfloat16_and_with_blocks),
         TEST(every_answer_is_the_one_a_session_gives),
-        TEST(prompts_are_told_how_likely_they_were),
+        TEST(prompts_are_told_how_likely_they_were_and_their_mean),
         cmocka_unit_test(likely_is_the_logarithm_of_softmax_and_ties_go_to_the_lower_id),
         TEST(an_end_token_ends_the_text_and_is_left_out),
         TEST(a_canceled_job_ends_and_the_others_go_on),
