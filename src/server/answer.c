@@ -89,15 +89,9 @@ static qv_status add_choice(struct answer *a, const struct qv_prompt *p, size_t 
     char *text = NULL;
     size_t size;
     struct qv_job_opts o = opts_of(a, p, i, seed);
-    qv_status result = QV_OK;
-    // A wish for more than the context is refused before memory is had for it.
-    if (o.n_prompt + o.max_new > qv__engine_context(a->s->engine))
-        return qv_fail(
-            err, QV_ELIMIT,
-            "a prompt of %zu tokens and an answer of up to %zu are more than the "
-            "context of %zu",
-            o.n_prompt, o.max_new, qv__engine_context(a->s->engine));
-    if (a->ask.echo && !p->text)
+    qv_status result =
+        qv__engine_could(a->s->engine, a->n_choices, o.n_prompt, o.max_new, err);
+    if (!result && a->ask.echo && !p->text)
         result = qv_tokenizer_decode(a->s->tok, p->ids, p->n, true, &text, &size, err);
     if (!result)
         result = qv__job_new(&job, &o, err);
@@ -117,7 +111,9 @@ static qv_status submit(struct answer *a, qv_err *err)
     uint64_t seed =
         a->ask.seed != SIZE_MAX ? (uint64_t)a->ask.seed : qv__seed_of(a->s->o.seed, number);
     size_t n = a->n_prompts * a->ask.n;
-    qv_status result = QV_OK;
+    qv_status result = qv__engine_could(a->s->engine, n, 0, 0, err);
+    if (result)
+        return result;
     a->choice = calloc(n, sizeof *a->choice);
     struct qv_job **job = calloc(n, sizeof(struct qv_job *));
     if (!a->choice || !job)

@@ -37,7 +37,9 @@ static qv_status submit(struct embedding *e, qv_err *err)
                             .who = e->who,
                             .keep = qv__who_keep,
                             .let_go = qv__who_let_go};
-    qv_status result = QV_OK;
+    qv_status result = qv__engine_could(e->s->engine, e->n, 0, 0, err);
+    if (result)
+        return result;
     atomic_fetch_add(&e->s->n_requests, 1);
     e->job = calloc(e->n, sizeof(struct qv_job *));
     if (!e->job)
@@ -45,7 +47,9 @@ static qv_status submit(struct embedding *e, qv_err *err)
     for (size_t i = 0; i < e->n && !result; i++) {
         o.prompt = e->input[i].ids;
         o.n_prompt = e->input[i].n;
-        result = qv__job_new(&e->job[i], &o, err);
+        result = qv__engine_could(e->s->engine, e->n, o.n_prompt, 0, err);
+        if (!result)
+            result = qv__job_new(&e->job[i], &o, err);
     }
     return result ? result : qv__engine_submit(e->s->engine, e->job, e->n, err);
 }

@@ -183,22 +183,30 @@ size_t qv__engine_context(const struct qv_engine *e)
     return e->o.n_ctx;
 }
 
+qv_status qv__engine_could(const struct qv_engine *e, size_t n, size_t n_prompt,
+                           size_t max_new, qv_err *err)
+{
+    if (n > e->o.n_queue)
+        return qv_fail(err, QV_ELIMIT, "%zu texts in one request, at most %zu", n,
+                       e->o.n_queue);
+    if (n_prompt > e->o.n_ctx || max_new > e->o.n_ctx - n_prompt)
+        return qv_fail(err, QV_ELIMIT,
+                       "a prompt of %zu tokens and an answer of up to %zu are more than "
+                       "the context of %zu",
+                       n_prompt, max_new, e->o.n_ctx);
+    return QV_OK;
+}
+
 /* Why the jobs cannot be taken, or QV_OK. Called locked. */
 static qv_status check(struct qv_engine *e, struct qv_job *const *job, size_t n,
                        qv_err *err)
 {
     for (size_t i = 0; i < n; i++) {
         const struct qv_job_opts *o = qv__job_opts(job[i]);
-        if (o->n_prompt > e->o.n_ctx || o->max_new > e->o.n_ctx - o->n_prompt)
-            return qv_fail(
-                err, QV_ELIMIT,
-                "a prompt of %zu tokens and an answer of up to %zu are more than "
-                "the context of %zu",
-                o->n_prompt, o->max_new, e->o.n_ctx);
+        qv_status result = qv__engine_could(e, n, o->n_prompt, o->max_new, err);
+        if (result)
+            return result;
     }
-    if (n > e->o.n_queue)
-        return qv_fail(err, QV_ELIMIT, "%zu texts in one request, at most %zu", n,
-                       e->o.n_queue);
     if (e->is_draining)
         return qv_fail(err, QV_ECANCEL, "the server is shutting down");
     forget_canceled(e);

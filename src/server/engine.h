@@ -41,6 +41,11 @@ void qv__engine_free(struct qv_engine *e); // after stopping it
 
 size_t qv__engine_context(const struct qv_engine *e);
 
+/* Whether n jobs with such a prompt and answer could ever be taken together: to be asked
+ * before memory is had for them. Fails with QV_ELIMIT. */
+qv_status qv__engine_could(const struct qv_engine *e, size_t n, size_t n_prompt,
+                           size_t max_new, qv_err *err) QV_MUST_CHECK;
+
 /* Take all n jobs or none; it shares those it takes. Fails with QV_ELIMIT if a job is
  * longer than the context or there are more than the queue could ever hold; with
  * QV_EEXIST if they do not fit in the queue now; with QV_ECANCEL after qv__engine_drain. */

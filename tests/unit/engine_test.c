@@ -385,6 +385,9 @@ static void what_is_too_long_or_too_much_is_refused_whole(void **state)
         job[i] = job_of(&s, i);
     assert_fails(qv__engine_submit(e, job, 3, &err), QV_ELIMIT, &err,
                  "3 texts in one request, at most 2");
+    assert_fails(qv__engine_could(e, 3, 1, 1, &err), QV_ELIMIT, &err, "3 texts");
+    assert_fails(qv__engine_could(e, 2, 1, 100, &err), QV_ELIMIT, &err, "context of 100");
+    assert_works(qv__engine_could(e, 2, 1, 99, &err), &err);
     assert_int_equal(qv__engine_counts(e).n_refused, 4);
     assert_int_equal(qv__engine_counts(e).n_running + qv__engine_counts(e).n_waiting, 0);
     qv__engine_drain(e);
