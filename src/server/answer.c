@@ -78,6 +78,8 @@ static struct qv_job_opts opts_of(const struct answer *a, const struct qv_prompt
         .keep = qv__who_keep,
         .let_go = qv__who_let_go,
     };
+    if (k->ignore_eos)
+        o.end[0] = o.end[1] = -1;
     o.n_top = qv__min(o.n_top, qv_model_vocabulary(a->s->m));
     return o;
 }

@@ -50,6 +50,7 @@ static const struct field {
     {"top_logprobs", CHAT, SIZE, AT(top_logprobs), 0, 20},
     {"echo", TEXT, BOOL, AT(echo), 0, 0},
     {"stream", SAYS, BOOL, AT(stream), 0, 0},
+    {"ignore_eos", SAYS, BOOL, AT(ignore_eos), 0, 0},
     {"stop", SAYS, VALUE, AT(stop_value), 0, 0},
     {"stream_options", SAYS, IGNORED, 0, 0, 0}, // looked into below
     {"encoding_format", EMBED, STRING, AT(encoding), 0, 0},

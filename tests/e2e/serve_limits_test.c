@@ -26,8 +26,9 @@
 #define TEXT(rest) "{\"prompt\":[1,2,3]," rest "}"
 
 static const char path[] = "/v1/completions";
-static const char endless[] = TEXT("\"max_tokens\":16000");
-static const char endless_stream[] = TEXT("\"max_tokens\":16000,\"stream\":true");
+static const char endless[] = TEXT("\"max_tokens\":16000,\"ignore_eos\":true");
+static const char endless_stream[] =
+    TEXT("\"max_tokens\":16000,\"ignore_eos\":true,\"stream\":true");
 
 static struct served server;
 
@@ -282,7 +283,8 @@ static void sigterm_finishes_what_was_begun_and_takes_nothing_new(void **state)
     (void)state;
     char some[16];
     struct served s = serve("--model slow --context 16384 --drain 600");
-    int speaks = ask(&s, path, "", TEXT("\"max_tokens\":1500,\"stream\":true"));
+    int speaks =
+        ask(&s, path, "", TEXT("\"max_tokens\":1500,\"ignore_eos\":true,\"stream\":true"));
     assert_true(recv(speaks, some, 1, MSG_PEEK) == 1); // it has begun
     kill(s.pid, SIGTERM);
     int status = 200;
