@@ -32,7 +32,8 @@ ifneq ($(SAN),)
 CFLAGS   += -fsanitize=$(SAN) -fno-sanitize-recover=all
 LDFLAGS  += -fsanitize=$(SAN)
 endif
-LDLIBS   += -ldnnl -llapacke -ljansson -lpcre2-8 -lutf8proc -lstemmer -lnettle -lnlopt -lm -fopenmp
+LDLIBS   += -ldnnl -llapacke -ljansson -lpcre2-8 -lutf8proc -lstemmer -lnettle -lnlopt \
+            -lmicrohttpd -lm -fopenmp
 
 # A module is a directory: adding a file needs no edit here.
 SRC   := $(filter-out src/cli/%,$(wildcard src/*/*.c))

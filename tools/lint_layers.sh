@@ -34,9 +34,9 @@ arm_neon.h    src/kern/*
 '
 
 standard="assert ctype dirent errno fcntl fenv float ftw glob inttypes iso646 libgen limits
-          locale math poll pthread sched semaphore setjmp signal spawn stdarg stdatomic stdbool stddef
+          locale math netdb poll pthread sched semaphore setjmp signal spawn stdarg stdatomic stdbool stddef
           stdint stdio stdlib string strings sys/file sys/mman sys/resource sys/stat
-          sys/statvfs sys/time sys/types sys/utsname sys/wait sys/random time unistd wchar
+          sys/statvfs sys/time sys/types sys/utsname sys/wait sys/random sys/socket time unistd wchar
           dlfcn"
 
 find src include examples -name '*.[ch]' 2> /dev/null | sort |

@@ -16,6 +16,7 @@
 
 #include "base/base.h"
 #include "base/json.h"
+#include "text/json.h"
 
 enum { QV_FAILED = 1, QV_MISUSED = 2 };
 
@@ -31,6 +32,7 @@ int cmd_quantize(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_route(int argc, char **argv);
 int cmd_score(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 
@@ -114,9 +116,6 @@ void qv__print(json_t *value, bool as_json);
 
 /* A list of objects as a table whose columns are the first one's keys. */
 void qv__print_table(const json_t *rows);
-
-/* Text as JSON: bytes that are not UTF-8 become U+FFFD. */
-json_t *qv__json_text(const char *bytes, size_t size);
 
 /* A number, or null if it is not finite. */
 json_t *qv__json_number(double x);

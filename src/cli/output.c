@@ -4,7 +4,6 @@
  * as "name  value" lines, lists of objects as tables.
  */
 #include "cli/cli.h"
-#include "text/utf8.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -16,23 +15,6 @@ int qv__say_failure(const qv_err *err)
     fflush(stdout);
     fprintf(stderr, "quiver: %s\n", err->msg);
     return QV_FAILED;
-}
-
-json_t *qv__json_text(const char *bytes, size_t size)
-{
-    char *text = malloc(3 * size + 1);
-    qv_check(text);
-    size_t n = 0;
-    for (size_t i = 0; i < size;) {
-        size_t len = qv__utf8_valid(bytes + i, size - i);
-        if (len)
-            memcpy(text + n, bytes + i, len);
-        n += len ? len : qv__utf8_write(text + n, 0xfffd);
-        i += len ? len : 1;
-    }
-    json_t *value = json_stringn(text, n);
-    free(text);
-    return value;
 }
 
 json_t *qv__json_number(double x)

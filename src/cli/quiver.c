@@ -22,6 +22,7 @@ static const struct command {
     {"merge", "several experts of a library made into one", cmd_merge},
     {"route", "which experts each token of a text goes to, site by site", cmd_route},
     {"eval", "score a model, an expert or a routed library on tasks", cmd_eval},
+    {"serve", "answer OpenAI-style requests over HTTP", cmd_serve},
     {"quantize", "write a model as one GGUF file, in fewer bits", cmd_quantize},
     {"report", "tables and figures of a run as one HTML file", cmd_report},
 };

@@ -48,10 +48,16 @@ static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, f
 {
     const struct qv_affine *w = &p->m->layer[l].map[which];
     size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
-    qv__linear(y, x, &w->w, T, p->a->room);
+    if (p->parts)
+        qv__parts_linear(p->parts, y, x, &w->w, p->a->room);
+    else
+        qv__linear(y, x, &w->w, T, p->a->room);
     if (w->b.D_in)
         qv__bias(y, w->b.f32, T, w->w.D_out);
-    qv__update_apply(p->update, site, y, x, T);
+    if (p->parts)
+        qv__parts_update(p->parts, site, y, x, &w->w);
+    else
+        qv__update_apply(p->update, site, y, x, T);
     const struct qv_trainee *t = p->train;
     if (t && t->map && t->map[site].R)
         qv__lora(y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
@@ -250,13 +256,22 @@ void qv__decoder_forward(const struct qv_pass *p)
     qv__decoder_hidden(p, p->m->c.L);
 }
 
+void qv__decoder_normed(const struct qv_pass *p, const int *row, size_t n)
+{
+    struct qv_acts *a = p->a;
+    qv__gather(a->rows, a->x, row, n, p->m->c.D);
+    norm(p, &p->m->norm, a->row_normed, a->row_stat, a->rows, n);
+}
+
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)
 {
     const struct qv_config *c = &p->m->c;
     struct qv_acts *a = p->a;
-    qv__gather(a->rows, a->x, row, n, c->D);
-    norm(p, &p->m->norm, a->row_normed, a->row_stat, a->rows, n);
-    qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->room);
+    qv__decoder_normed(p, row, n);
+    if (p->parts)
+        qv__linear_rows(a->logits, a->row_normed, &p->m->head.w, n, a->room);
+    else
+        qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->room);
     if (c->has_head_bias)
         qv__bias(a->logits, p->m->head.b.f32, n, c->V);
 }

@@ -9,6 +9,7 @@
 #define QV_MODEL_DECODER_H
 
 #include "model/model.h"
+#include "model/parts.h"
 #include "op/batch.h"
 #include "op/gate.h"
 #include "op/lora.h"
@@ -84,7 +85,8 @@ struct qv_pass {
     const qv_model *m;
     struct qv_acts *a;
     const struct qv_batch *b;
-    struct qv_update *update;       // or NULL
+    struct qv_update *update;       // of all rows, or NULL
+    const struct qv_parts *parts;   // instead, each its own: they stay apart; or NULL
     const struct qv_trainee *train; // or NULL
     struct qv_cache *const *cache;  // by qv_seq.cache; or NULL: sequences stand alone
 };
@@ -96,7 +98,11 @@ void qv__decoder_forward(const struct qv_pass *p);
 /* What the first n layers make of the batch, [T, D]; it lies in p->a. */
 const float *qv__decoder_hidden(const struct qv_pass *p, size_t n);
 
-/* a->logits [n, V] for n chosen rows of the pass. */
+/* a->row_normed [n, D] for n chosen rows of the pass: the last norm of what they came to.
+ */
+void qv__decoder_normed(const struct qv_pass *p, const int *row, size_t n);
+
+/* a->logits [n, V] for n chosen rows of the pass; with parts, each row as if alone. */
 void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n);
 
 /* From the gradient of those logits, left in a->logits, add the gradients of

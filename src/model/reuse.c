@@ -5,7 +5,6 @@
 #include "lora/peft.h"
 #include "model/adapted.h"
 #include "model/gguf_adapter.h"
-#include "model/kept.h"
 #include "model/model.h"
 #include "model/subtract.h"
 
@@ -142,15 +141,25 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
     return result;
 }
 
-/* What is read from a library before it is bound. */
-struct reading {
-    struct qv_expert **experts; // [n]
-    struct qv_expert **general; // [n_general]
-    const char *const **tasks;  // [n] borrowed from the snapshot
-    size_t *n_tasks;            // [n]
-    size_t n, n_general;
-    struct qv_kept kept;
-};
+qv_status qv__reuse_like(qv_reuse **out, const qv_reuse *r, size_t top_k, float temperature,
+                         enum qv_compose compose, qv_err *err)
+{
+    qv_check(r->router);
+    const struct qv_router_opts opts = {.top_k = top_k, .temperature = temperature};
+    *out = NULL;
+    qv_reuse *like = calloc(1, sizeof *like);
+    if (!like)
+        return qv_fail(err, QV_ENOMEM, "no memory for a router");
+    *like = (qv_reuse){
+        .model = r->model, .bank = r->bank, .borrows_bank = true, .compose = compose};
+    qv_status result =
+        qv__router_open(&like->router, r->router->ops, like->bank, &opts, err);
+    if (result)
+        qv_reuse_close(like);
+    else
+        *out = like;
+    return result;
+}
 
 /* Whether `name` is in a list parted by commas. */
 static bool is_listed(const char *list, const char *name)
@@ -164,8 +173,9 @@ static bool is_listed(const char *list, const char *name)
     return false;
 }
 
-static qv_status read_expert(struct reading *d, const qv_model *m, const qv_snapshot *snap,
-                             size_t i, bool is_general, qv_err *err)
+static qv_status read_expert(struct qv_library_reading *d, const qv_model *m,
+                             const qv_snapshot *snap, size_t i, bool is_general,
+                             qv_err *err)
 {
     const qv_expert_info *info = qv_snapshot_info(snap, i);
     struct qv_expert **to = is_general ? &d->general[d->n_general] : &d->experts[d->n];
@@ -185,8 +195,9 @@ static qv_status read_expert(struct reading *d, const qv_model *m, const qv_snap
                : result;
 }
 
-static qv_status read_experts(struct reading *d, const qv_model *m, const qv_library *lib,
-                              const qv_snapshot *snap, const qv_reuse_opts *o, qv_err *err)
+static qv_status read_experts(struct qv_library_reading *d, const qv_model *m,
+                              const qv_library *lib, const qv_snapshot *snap,
+                              const qv_reuse_opts *o, qv_err *err)
 {
     size_t n = qv__max(qv_snapshot_size(snap), 1), n_names = o->general ? 1 : 0;
     d->experts = calloc(n, sizeof *d->experts);
@@ -215,7 +226,24 @@ static qv_status read_experts(struct reading *d, const qv_model *m, const qv_lib
     return result;
 }
 
-static void end_reading(struct reading *d)
+qv_status qv__library_reading_init(struct qv_library_reading *d, const qv_model *m,
+                                   const char *path, const qv_reuse_opts *o, qv_err *err)
+{
+    qv_library *lib = NULL;
+    *d = (struct qv_library_reading){0};
+    qv_status result = qv_library_open(&lib, path, err);
+    if (result)
+        return result;
+    result = qv_library_check_base(lib, NULL, m->origin, err);
+    if (!result)
+        result = qv_library_snapshot(&d->snap, lib, err);
+    if (!result)
+        result = read_experts(d, m, lib, d->snap, o, err);
+    qv_library_close(lib);
+    return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
+}
+
+void qv__library_reading_end(struct qv_library_reading *d)
 {
     for (size_t i = 0; i < d->n; i++)
         qv__expert_free(d->experts[i]);
@@ -226,22 +254,15 @@ static void end_reading(struct reading *d)
     free(d->general);
     free(d->tasks);
     free(d->n_tasks);
+    qv_snapshot_release(d->snap);
+    *d = (struct qv_library_reading){0};
 }
 
 static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_opts *o,
                               qv_err *err)
 {
-    qv_library *lib = NULL;
-    qv_snapshot *snap = NULL;
-    struct reading d = {0};
-    qv_status result = qv_library_open(&lib, o->library, err);
-    if (result)
-        return result;
-    result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
-    if (!result)
-        result = read_experts(&d, m, lib, snap, o, err);
+    struct qv_library_reading d;
+    qv_status result = qv__library_reading_init(&d, m, o->library, o, err);
     struct qv_reuse_from from = {
         .experts = d.experts,
         .n = d.n,
@@ -258,12 +279,13 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
         .temperature = o->temperature,
         .compose = qv__router_compose(d.kept.ops, o->compose),
     };
-    if (!result)
+    if (!result) {
         result = qv__reuse_new(out, m, &from, err);
-    end_reading(&d);
-    qv_snapshot_release(snap);
-    qv_library_close(lib);
-    return result ? qv_wrap(err, result, "%s: ", o->library) : QV_OK;
+        if (result)
+            qv_wrap(err, result, "%s: ", o->library);
+    }
+    qv__library_reading_end(&d);
+    return result;
 }
 
 static qv_status open_gguf_adapter(qv_reuse **out, const qv_model *m, const char *path,
@@ -332,7 +354,8 @@ void qv_reuse_close(qv_reuse *r)
         return;
     if (r->router)
         r->router->ops->close(r->router);
-    qv__bank_free(r->bank);
+    if (!r->borrows_bank)
+        qv__bank_free(r->bank);
     qv__adapted_free(r->adapted);
     qv__adapter_free(r->adapter);
     for (size_t i = 0; r->of && i < r->n; i++)

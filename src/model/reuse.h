@@ -3,16 +3,19 @@
 #ifndef QV_MODEL_REUSE_H
 #define QV_MODEL_REUSE_H
 
+#include <quiver/library.h>
 #include <quiver/reuse.h>
 
 #include "base/base.h"
 #include "lora/expert.h"
 #include "lora/prototypes.h"
+#include "model/kept.h"
 #include "route/update.h"
 
 struct qv_reuse {
     const qv_model *model;
     struct qv_bank *bank;     // NULL: the base alone, or the oracle
+    bool borrows_bank;        // another qv_reuse owns it
     struct qv_router *router; // NULL: the bank's only expert
     enum qv_compose compose;
     const char **name; // [n] the experts
@@ -53,6 +56,30 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
 /* What passes run: the model, or if r is of an adapter that changes it, what it made of
  * the model. r may be NULL. */
 const qv_model *qv__reuse_model(const qv_reuse *r, const qv_model *model);
+
+/* The experts of `r`, which outlives *out, under another setting of its router. Not from
+ * two threads at once over one bank. Fails with QV_EFORMAT or QV_ENOMEM. */
+qv_status qv__reuse_like(qv_reuse **out, const qv_reuse *r, size_t top_k, float temperature,
+                         enum qv_compose compose, qv_err *err) QV_MUST_CHECK;
+
+/* What is read from a library before it is bound. */
+struct qv_library_reading {
+    struct qv_expert **experts; // [n]
+    struct qv_expert **general; // [n_general]
+    const char *const **tasks;  // [n] borrowed from the snapshot
+    size_t *n_tasks;            // [n]
+    size_t n, n_general;
+    struct qv_kept kept; // what o's router needs beside them
+    qv_snapshot *snap;
+};
+
+/* Read the experts of the library at `path`, which must fit the model, that o names: all,
+ * or one and the general ones. The caller ends *d, also after a failure. Fails as reading
+ * does. */
+qv_status qv__library_reading_init(struct qv_library_reading *d, const qv_model *m,
+                                   const char *path, const qv_reuse_opts *o,
+                                   qv_err *err) QV_MUST_CHECK;
+void qv__library_reading_end(struct qv_library_reading *d);
 
 /* Room for passes of T_max tokens of a text of `task` (for the oracle; else
  * ignored). *u is NULL-like (adds nothing) when r is NULL or the base alone.

@@ -139,7 +139,10 @@ void qv__attention(float *out, float *lse, const float *q, const float *const *k
                    float *scratch, size_t n_max)
 {
     const size_t group = d.H / d.Hk, room = qv__attention_scratch(n_max);
-#pragma omp parallel for collapse(2) schedule(dynamic) if (b->T * d.H > 16)
+    // Several queries of one sequence are always met by a team, in which a product has one
+    // thread: its sums do not then depend on what else is in the batch.
+#pragma omp parallel for collapse(2)                                                       \
+    schedule(dynamic) if (b->T * d.H > 16 || b->T > b->n_seq)
     for (size_t i = 0; i < b->n_seq; i++)
         for (size_t h = 0; h < d.H; h++) {
             const struct qv_seq *s = &b->seq[i];

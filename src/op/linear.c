@@ -154,6 +154,18 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
     }
 }
 
+void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
+                     struct qv_linear_room room)
+{
+    if (!w->blocks) {
+        few_rows(y, x, w, T);
+        return;
+    }
+    for (size_t t = 0; t < T; t += QV_FEW_ROWS_IN_BLOCKS)
+        few_rows_in_blocks(y + t * w->D_out, x + t * w->D_in, w,
+                           qv__min(QV_FEW_ROWS_IN_BLOCKS, T - t), room);
+}
+
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room)
 {

@@ -50,6 +50,11 @@ void qv__weight_row(float *out, const struct qv_weight *w, size_t o);
 void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
                 struct qv_linear_room room);
 
+/* The same, each row as qv__linear computes it with T = 1, to the last bit: what comes of a
+ * row does not depend on how many there are. W is read once. */
+void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
+                     struct qv_linear_room room);
+
 /* dx [T, D_in] += dy [T, D_out] W. The map is frozen: it has no dW. */
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room);

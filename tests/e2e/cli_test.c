@@ -42,6 +42,9 @@ static void every_command_lists_its_options(void **state)
                   "--elect --seed --json LIB average cat svd ties dare_linear breadcrumbs "
                   "subtract_exact"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
+        {"serve", "--model --library --router --expert --router-top-k --compose --chat "
+                  "--host --port --api-key-file --slots --queue --context --chunk "
+                  "--seconds --drain --seed"},
         {"quantize", "--model --type --out --json q4_k"},
         {"eval",
          "--model --suite --data --metric --split --limit --max-tokens --out --adapter "

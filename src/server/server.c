@@ -1,0 +1,207 @@
+/* server.c - the table of endpoints, who may reach them, and the server's life.
+ *
+ * A path is looked up in the table and nowhere else: no request names a file.
+ */
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const struct endpoint {
+    const char *path, *method;
+    void (*answer)(struct qv_server *s, struct qv_call *c);
+    bool is_open; // needs no key
+    bool is_work; // refused while the server drains
+} endpoints[] = {
+    {"/v1/completions", "POST", qv__answer_completion, false, true},
+    {"/v1/chat/completions", "POST", qv__answer_chat, false, true},
+    {"/v1/embeddings", "POST", qv__answer_embeddings, false, true},
+    {"/v1/models", "GET", qv__answer_models, false, false},
+    {"/tokenize", "POST", qv__answer_tokenize, false, false},
+    {"/health", "GET", qv__answer_health, true, false},
+    {"/metrics", "GET", qv__answer_metrics, false, false},
+};
+
+enum { HEADER_MAX = 32 << 10, BODY_MAX = 8 << 20, SECONDS = 30, MORE_CONNECTIONS = 64 };
+
+int64_t qv__wall_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return t.tv_sec;
+}
+
+static const struct endpoint *find(const char *path)
+{
+    for (size_t i = 0; i < QV_COUNT(endpoints); i++)
+        if (strcmp(endpoints[i].path, path) == 0)
+            return &endpoints[i];
+    return NULL;
+}
+
+/* "application/json", perhaps with parameters. Pages of other sites cannot send that to a
+ * server on this machine without asking it first. */
+static bool is_json(const char *type)
+{
+    static const char json[] = "application/json";
+    size_t n = strlen(json);
+    return type && strncmp(type, json, n) == 0 && (type[n] == '\0' || type[n] == ';');
+}
+
+static void refuse(struct qv_server *s, struct qv_call *c, unsigned status,
+                   const char *sentence)
+{
+    qv__reply_refusal(s, c, status,
+                      status == 401 ? "authentication_error" : "invalid_request_error",
+                      sentence);
+}
+
+/* What can be said of a request before its body is read. */
+static void admit(void *arg, struct qv_call *c)
+{
+    struct qv_server *s = arg;
+    const struct endpoint *e = find(qv__call_path(c));
+    const char *length = qv__call_header(c, "Content-Length");
+    qv_err err;
+    if (s->keys.n && !(e && e->is_open) &&
+        !qv__keys_admit(&s->keys, qv__call_header(c, "Authorization"))) {
+        qv__call_add_header(c, "WWW-Authenticate", "Bearer");
+        refuse(s, c, 401, "an API key is needed: Authorization: Bearer KEY");
+    } else if (!e) {
+        refuse(s, c, 404, "there is no such path");
+    } else if (strcmp(e->method, qv__call_method(c)) != 0) {
+        qv__call_add_header(c, "Allow", e->method);
+        refuse(s, c, 405, "this path has another method");
+    } else if (length && strtoull(length, NULL, 10) > s->o.body_max) {
+        qv_fail(&err, QV_ELIMIT, "a body of more than %zu bytes", s->o.body_max);
+        refuse(s, c, 413, err.msg);
+    } else if (*e->method == 'P' && !is_json(qv__call_header(c, "Content-Type"))) {
+        refuse(s, c, 415, "the body's Content-Type must be application/json");
+    } else if (e->is_work && atomic_load(&s->is_draining)) {
+        qv_fail(&err, QV_ECANCEL, "the server is shutting down");
+        qv__reply_error(s, c, &err, NULL);
+    }
+}
+
+static void answer(void *arg, struct qv_call *c)
+{
+    find(qv__call_path(c))->answer(arg, c);
+}
+
+/* The chat template, if there is one; a model without is no failure. */
+static qv_status find_chat(struct qv_server *s, qv_err *err)
+{
+    if (s->o.chat)
+        return qv__chat_named(&s->chat, s->o.chat, err);
+    if (qv__chat_of(&s->chat, s->o.model_path, NULL))
+        s->chat = NULL;
+    return QV_OK;
+}
+
+static qv_status listen_on(struct qv_server *s, qv_err *err)
+{
+    const struct qv_engine_opts *e = &s->o.engine;
+    const struct qv_http_opts http = {
+        .host = s->o.host,
+        .port = s->o.port,
+        .n_connections = (e->n_slots ? e->n_slots : 16) + (e->n_queue ? e->n_queue : 64) +
+                         MORE_CONNECTIONS,
+        .header_max = HEADER_MAX,
+        .body_max = s->o.body_max,
+        .seconds = s->o.seconds,
+        .admit = admit,
+        .answer = answer,
+        .arg = s,
+    };
+    return qv__http_open(&s->http, &http, err);
+}
+
+/* A default that cannot be had is better told now than to every request. */
+static qv_status try_default(struct qv_server *s, qv_err *err)
+{
+    struct qv_who *who;
+    qv_status result = qv__roster_bind(&who, s->roster, &s->o.otherwise, err);
+    if (!result)
+        qv__who_let_go(who);
+    return result;
+}
+
+static qv_status prepare(struct qv_server *s, qv_err *err)
+{
+    if (!s->tok)
+        return qv_fail(err, QV_ENOTFOUND, "%s: the model has no tokenizer",
+                       s->o.model_path);
+    qv_status result = s->o.key_file ? qv__keys_read(&s->keys, s->o.key_file, err) : QV_OK;
+    if (!result)
+        result = find_chat(s, err);
+    if (!result)
+        result = qv__roster_open(&s->roster, s->m, s->o.library, err);
+    if (!result)
+        result = try_default(s, err);
+    if (!result)
+        result = qv__engine_new(&s->engine, s->m, &s->o.engine, err);
+    return result ? result : listen_on(s, err);
+}
+
+qv_status qv__server_open(struct qv_server **out, const qv_model *m,
+                          const struct qv_serve_opts *opts, qv_err *err)
+{
+    *out = NULL;
+    struct qv_server *s = calloc(1, sizeof *s);
+    if (!s)
+        return qv_fail(err, QV_ENOMEM, "no memory for a server");
+    s->m = m;
+    s->tok = qv_model_tokenizer(m);
+    s->o = *opts;
+    s->o.host = s->o.host ? s->o.host : "127.0.0.1";
+    s->o.seconds = s->o.seconds ? s->o.seconds : SECONDS;
+    s->o.body_max = s->o.body_max ? s->o.body_max : BODY_MAX;
+    s->created = qv__wall_seconds();
+    qv_status result = prepare(s, err);
+    if (result)
+        qv__server_close(s);
+    else
+        *out = s;
+    return result;
+}
+
+/* The engine goes first, so that no connection waits for it; the roster last, since jobs
+ * have shares of it. */
+void qv__server_close(struct qv_server *s)
+{
+    if (!s)
+        return;
+    qv__engine_stop(s->engine);
+    qv__http_close(s->http);
+    qv__engine_free(s->engine);
+    qv__roster_close(s->roster);
+    qv__keys_end(&s->keys);
+    free(s);
+}
+
+unsigned qv__server_port(const struct qv_server *s)
+{
+    return qv__http_port(s->http);
+}
+
+bool qv__server_asks_for_key(const struct qv_server *s)
+{
+    return s->keys.n > 0;
+}
+
+void qv__server_tick(struct qv_server *s)
+{
+    qv__http_tick(s->http);
+}
+
+void qv__server_drain(struct qv_server *s)
+{
+    atomic_store(&s->is_draining, true);
+    qv__engine_drain(s->engine);
+}
+
+bool qv__server_is_idle(struct qv_server *s)
+{
+    return qv__engine_is_idle(s->engine) && qv__http_calls(s->http) == 0;
+}
