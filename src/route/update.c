@@ -10,7 +10,7 @@
 
 /* The largest of each over the bank's sites. */
 struct most {
-    size_t k, z_rows, z_width;
+    size_t k, z_rows, z_width, K, R;
 };
 
 static void lay_out_texts(struct qv_texts *x, qv_carve *c, const struct qv_update *u)
@@ -31,6 +31,8 @@ static size_t layout(struct qv_update *u, void *base, const struct most *most)
     u->routing.expert = qv__carve(&c, u->T_max, most->k, 1, sizeof *u->routing.expert);
     u->routing.weight = qv__carve_f32(&c, u->T_max, most->k);
     u->z = qv__carve_f32(&c, most->z_rows, most->z_width);
+    if (u->router)
+        qv__compose_carve(&u->room, &c, u->T_max, most->k, most->K, most->R);
     if (qv__update_reads(u))
         lay_out_texts(&u->texts, &c, u);
     return c.used;
@@ -50,6 +52,8 @@ qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
         size_t width = !router ? s->R_max : has_width ? router->ops->width(s) : s->K;
         most.z_width = qv__max(most.z_width, width);
         most.k = router ? qv__max(most.k, qv__min(router->top_k, s->K)) : 0;
+        most.K = qv__max(most.K, s->K);
+        most.R = qv__max(most.R, s->R_max);
     }
     qv_carve need = {.used = layout(u, NULL, &most)};
     u->mem = qv__carve_alloc(&need);
@@ -110,5 +114,5 @@ void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x
         u->router->ops->route(u->router, site, x, T, u->z, &u->routing);
     if (u->watch)
         u->watch(u->watch_arg, site, T, &u->routing);
-    qv__compose(y, x, T, s, &u->routing, u->compose);
+    qv__compose(y, x, T, s, &u->routing, u->compose, &u->room);
 }

@@ -28,6 +28,21 @@ static void free_all(struct qv_expert **e, size_t n)
         qv__expert_free(e[k]);
 }
 
+/* qv__compose with room of its own. */
+static void compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
+                    const struct qv_routing *r, enum qv_compose how)
+{
+    struct qv_compose_room room;
+    qv_carve need = {0};
+    qv__compose_carve(&room, &need, T, r->k, s->K, s->R_max);
+    void *mem = qv__carve_alloc(&need);
+    assert_non_null(mem);
+    qv_carve c = {.base = mem};
+    qv__compose_carve(&room, &c, T, r->k, s->K, s->R_max);
+    qv__compose(y, x, T, s, r, how, &room);
+    free(mem);
+}
+
 /* y [T, D_out] from zero, with the same experts and weights for every token. */
 static void compose_all(float *y, const float *x, size_t T, const struct qv_bank_site *s,
                         const int *expert, const float *weight, size_t k,
@@ -42,7 +57,7 @@ static void compose_all(float *y, const float *x, size_t T, const struct qv_bank
         memcpy(r.weight + t * k, weight, k * sizeof *weight);
     }
     memset(y, 0, T * s->D_out * sizeof *y);
-    qv__compose(y, x, T, s, &r, how);
+    compose(y, x, T, s, &r, how);
     free(r.expert);
     free(r.weight);
 }
@@ -166,7 +181,7 @@ static void composing_equals_forming_every_matrix(void **state)
                 }
             memset(y, 0, sizeof y);
             struct qv_routing r = {k, expert, weight};
-            qv__compose(y, x, TOKENS, &b->site[0], &r, how);
+            compose(y, x, TOKENS, &b->site[0], &r, how);
             for (size_t t = 0; t < TOKENS; t++) {
                 slow_compose(want, x + t * D_IN, e, expert + t * k, weight + t * k, k, how);
                 assert_close_to_scale(y + t * D_OUT, want, D_OUT, 1e-5);
@@ -204,7 +219,7 @@ static void the_update_is_added_to_what_is_there(void **state)
     struct qv_bank *b = bank_of(&sites, e, 2);
     float y[] = {10, 20};
     struct qv_routing r = {1, (int[]){1}, (float[]){1}};
-    qv__compose(y, (float[]){1, 2}, 1, &b->site[0], &r, QV_FACTOR);
+    compose(y, (float[]){1, 2}, 1, &b->site[0], &r, QV_FACTOR);
     assert_close(y, ((float[]){10, 28}), 2, 1e-6, 0);
     qv__bank_free(b);
     free_all(e, 2);
