@@ -84,12 +84,12 @@ static void base_end(struct base *b)
     free(b->room.slab);
 }
 
-static struct qv_expert **make_experts(size_t K, const struct qv_sites *sites)
+static struct qv_expert **make_experts(size_t K, size_t rank, const struct qv_sites *sites)
 {
     struct qv_expert **e = allocate(K, sizeof *e);
     struct qv_expert_shape shape[MOST_SITES];
     for (size_t i = 0; i < sites->n; i++)
-        shape[i] = (struct qv_expert_shape){sites->at[i].path, D, D, R, 16};
+        shape[i] = (struct qv_expert_shape){sites->at[i].path, D, D, rank, 16};
     for (size_t k = 0; k < K; k++) {
         char name[32];
         qv_err err;
@@ -104,18 +104,19 @@ static struct qv_expert **make_experts(size_t K, const struct qv_sites *sites)
 }
 
 /* A bank of K experts at so many sites that they leave every cache between two uses. */
-static struct qv_bank *make_bank(size_t K, struct qv_expert ***kept, bool tells)
+static struct qv_bank *make_bank(size_t K, size_t rank, struct qv_expert ***kept,
+                                 bool tells)
 {
     static char path[MOST_SITES][8];
     static struct qv_site at[MOST_SITES];
-    size_t n = COLD / (K * 2 * R * D * sizeof(float));
+    size_t n = COLD / (K * 2 * rank * D * sizeof(float));
     n = qv__min(MOST_SITES, qv__max(2, n));
     for (size_t i = 0; i < n; i++) {
         snprintf(path[i], sizeof path[i], "q%zu", i);
         at[i] = (struct qv_site){path[i], 0, D, D};
     }
     const struct qv_sites sites = {at, n};
-    struct qv_expert **e = make_experts(K, &sites);
+    struct qv_expert **e = make_experts(K, rank, &sites);
     struct qv_bank *b;
     qv_err err;
     double t0 = qv__seconds();
@@ -197,7 +198,7 @@ static void measure_batch(const struct qv_bank *b, const struct qv_router *route
 static void measure_tokens(size_t K, const struct base *base, size_t only)
 {
     static const size_t batch[] = {1, 4, 32, T};
-    struct qv_bank *b = make_bank(K, NULL, false);
+    struct qv_bank *b = make_bank(K, R, NULL, false);
     struct qv_router *arrow;
     qv_err err;
     if (qv__router_open(&arrow, qv__router_find("arrow"), b, NULL, &err))
@@ -208,6 +209,42 @@ static void measure_tokens(size_t K, const struct base *base, size_t only)
             if (!only || only == batch[i])
                 measure_batch(b, arrow, base, x, y, batch[i], how);
     qv__router_close(arrow);
+    qv__bank_free(b);
+    free(x), free(y);
+}
+
+/* One LoRA: what it takes beside the base's map. */
+static void measure_dense(const struct base *base, size_t rank)
+{
+    static const size_t batch[] = {1, 4, 32, T};
+    static double took[4][RUNS];
+    struct qv_bank *b = make_bank(1, rank, NULL, false);
+    float *x = uniforms(2 * T * D, 1), *y = uniforms(T * D, 2);
+    struct qv_update u;
+    qv_err err;
+    if (qv__update_init(&u, b, NULL, QV_FACTOR, T, &err))
+        stop(err.msg);
+    for (size_t j = 0; j < QV_COUNT(batch); j++) {
+        const size_t n = batch[j];
+        for (size_t run = 0; run <= RUNS; run++) {
+            const float *x_run = x + run * 13 % T * D;
+            size_t at = run ? run - 1 : 0;
+            for (size_t i = 0; i < 4; i++) {
+                double t0 = processor();
+                if (i == 3)
+                    qv__update_apply(&u, run * 7 % b->n_sites, y, x_run, n);
+                else
+                    qv__linear(y, x_run, &base->map[i], n, base->room);
+                took[i][at] = processor() - t0;
+            }
+        }
+        double us[4];
+        for (size_t i = 0; i < 4; i++)
+            us[i] = 1e6 * median(took[i]) / (double)n;
+        printf("%zu,%zu,%.2f,%.2f,%.2f,%.2f,%.1f,%.1f,%.1f\n", rank, n, us[3], us[0], us[1],
+               us[2], 100 * us[3] / us[0], 100 * us[3] / us[1], 100 * us[3] / us[2]);
+    }
+    qv__update_end(&u);
     qv__bank_free(b);
     free(x), free(y);
 }
@@ -268,7 +305,7 @@ static void measure_similarity(struct qv_expert **e, size_t K)
 static void measure_library(size_t K)
 {
     struct qv_expert **e;
-    struct qv_bank *b = make_bank(K, &e, true);
+    struct qv_bank *b = make_bank(K, R, &e, true);
     measure_routers(b);
     measure_similarity(e, K);
     qv__bank_free(b);
@@ -287,6 +324,14 @@ int main(int argc, char **argv)
     }
     struct base base;
     base_init(&base);
+    if (argc > 1 && !only) {
+        printf("rank,batch,update_us,base_f32_us,base_q8_0_us,base_q4_0_us,"
+               "more_f32_%%,more_q8_0_%%,more_q4_0_%%\n");
+        for (size_t rank = 4; rank <= 64; rank *= 4)
+            measure_dense(&base, rank);
+        base_end(&base);
+        return 0;
+    }
     printf(
         "experts,batch,compose,score_us,compose_us,base_f32_us,base_q8_0_us,base_q4_0_us,"
         "more_f32_%%,more_q8_0_%%,more_q4_0_%%\n");
