@@ -53,24 +53,26 @@ void qv__screen_carve(struct qv_screen *s, qv_carve *c, size_t K, size_t D)
 /* One block near x, and the square of how far it is. */
 static double encode(struct block *b, const float *x)
 {
-    double squares = 0;
-    float peak = qv__kern()->max(x, BLOCK), least = x[0];
-    for (size_t i = 0; i < BLOCK; i++)
-        least = fminf(least, x[i]);
-    b->d = qv__f32_to_f16(fminf(fmaxf(peak, -least) / 127, 65504));
+    float peak = 0, squares = 0;
+    for (size_t i = 0; i < BLOCK; i++) {
+        const float size = fabsf(x[i]);
+        peak = size > peak ? size : peak;
+    }
+    b->d = qv__f32_to_f16(peak / 127 < 65504 ? peak / 127 : 65504);
     const float d = qv__f16_to_f32(b->d), by = d > 0 ? 1 / d : 0;
     for (size_t i = 0; i < BLOCK; i++) {
-        float code = rintf(fmaxf(-127, fminf(x[i] * by, 127)));
-        double apart = (double)x[i] - (double)d * (double)code;
-        b->code[i] = (int8_t)code;
+        float code = x[i] * by;
+        code = code > 127 ? 127 : code < -127 ? -127 : code;
+        b->code[i] = (int8_t)(code + copysignf(.5f, code));
+        const float apart = x[i] - d * (float)b->code[i];
         squares += apart * apart;
     }
-    return squares;
+    return (double)squares;
 }
 
 void qv__screen_fill(struct qv_screen *s, const float *v)
 {
-    const double up = 1 + 1e-6; // more than what is rounded here
+    const double up = 1 + 1e-5; // more than what is rounded here, and in squares of blocks
     float size = 0;
     s->v = v;
 #pragma omp parallel for schedule(static) reduction(max : size)
@@ -81,7 +83,7 @@ void qv__screen_fill(struct qv_screen *s, const float *v)
             apart += encode(&row[i / BLOCK], v + e * s->D + i);
         for (size_t i = 0; i < s->D; i++)
             length += (double)v[e * s->D + i] * (double)v[e * s->D + i];
-        s->off[e] = (float)(sqrt(apart) * up);
+        s->off[e] = (float)(sqrt(apart) * up + 0x1p-50); // squares may underflow
         size = fmaxf(size, (float)((sqrt(length) + sqrt(apart)) * up));
     }
     s->size = size;
