@@ -123,7 +123,7 @@ static void copy_pair(struct qv_bank_site *s, size_t j, const struct qv_expert_s
 /* The expert keeps its shape and gives its weights back. */
 static void give_up(struct qv_expert *e)
 {
-    free(e->w);
+    qv__let_go(e->w, e->n_w * sizeof *e->w);
     e->w = NULL;
     for (size_t i = 0; i < e->n_sites; i++)
         e->site[i].A = e->site[i].B = NULL;
