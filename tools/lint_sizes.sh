@@ -17,7 +17,7 @@ src/op/gemm.c:qv__sgemm  13  those of sgemm in BLAS, in its order
 
 # lines of a file, at most; file  ceiling  reason
 larger='
-src/kern/vector.h  200  the one body of avx2.c and avx512.c
+src/kern/vector.h  240  the one body of avx2.c and avx512.c
 '
 
 sources=$(find src include tests bench examples tools tasks models -name '*.[ch]' 2> /dev/null | sort)

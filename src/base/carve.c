@@ -23,21 +23,36 @@ void *qv__carve(qv_carve *c, size_t n1, size_t n2, size_t n3, size_t size)
     return p;
 }
 
+/* Where the first whole page of memory is, and how many bytes of whole pages there are. */
+static size_t whole_pages(size_t *first, const char *mem, size_t bytes)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    *first = (page - (uintptr_t)mem % page) % page;
+    return *first < bytes ? (bytes - *first) / page * page : 0;
+}
+
 /* Large memory is not written to: its pages are given back, and come again as zeros when
  * they are touched. So room for the longest prompt costs nothing until there is one. */
 static void zero(char *mem, size_t bytes)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t before = (page - (uintptr_t)mem % page) % page;
+    size_t before, whole;
     if (bytes < LARGE) {
         memset(mem, 0, bytes);
         return;
     }
-    const size_t whole = (bytes - before) / page * page;
+    whole = whole_pages(&before, mem, bytes);
     memset(mem, 0, before);
     memset(mem + before + whole, 0, bytes - before - whole);
     if (madvise(mem + before, whole, MADV_DONTNEED))
         memset(mem + before, 0, whole);
+}
+
+void qv__let_go(void *mem, size_t bytes)
+{
+    size_t before, whole = mem ? whole_pages(&before, mem, bytes) : 0;
+    if (whole)
+        (void)madvise((char *)mem + before, whole, MADV_DONTNEED); // or it stays a while
+    free(mem);
 }
 
 void *qv__carve_alloc(const qv_carve *measured)

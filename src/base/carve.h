@@ -27,4 +27,8 @@ static inline float *qv__carve_f32(qv_carve *c, size_t n1, size_t n2)
  * The caller owns it and ends it with free(). */
 void *qv__carve_alloc(const qv_carve *measured);
 
+/* free(), after the pages of these bytes have gone back to the system, whatever the
+ * allocator would keep for later. */
+void qv__let_go(void *mem, size_t bytes);
+
 #endif

@@ -46,6 +46,14 @@ struct qv_kern {
     /* y[i] += a * x[i] */
     void (*axpy)(float *y, float a, const float *x, size_t n);
 
+    /* z[r] = sum of A[r, i] * x[i], for each of the rows of A [rows, n] */
+    void (*dot_rows)(float *z, const float *A, size_t rows, const float *x, size_t n);
+
+    /* y[i] += c[0] * B[0, i] + c[1] * B[1, i] + ..., row after row, of the rows of B, each
+     * `stride` after the last and n long */
+    void (*axpy_rows)(float *y, const float *c, const float *B, size_t rows, size_t stride,
+                      size_t n);
+
     /* y[i] = a * x[i] * w[i] */
     void (*scale_mul)(float *y, float a, const float *x, const float *w, size_t n);
 

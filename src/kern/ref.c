@@ -34,6 +34,19 @@ static void axpy(float *y, float a, const float *x, size_t n)
         y[i] += a * x[i];
 }
 
+static void dot_rows(float *z, const float *A, size_t rows, const float *x, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        z[r] = dot(A + r * n, x, n);
+}
+
+static void axpy_rows(float *y, const float *c, const float *B, size_t rows, size_t stride,
+                      size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        axpy(y, c[r], B + r * stride, n);
+}
+
 static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -113,6 +126,8 @@ const struct qv_kern qv__kern_ref = {
     .dot = dot,
     .dot_bf16 = dot_bf16,
     .axpy = axpy,
+    .dot_rows = dot_rows,
+    .axpy_rows = axpy_rows,
     .scale_mul = scale_mul,
     .exp_sum = exp_sum,
     .max = largest,

@@ -68,6 +68,47 @@ static void axpy(float *y, float a, const float *x, size_t n)
         y[i] += a * x[i];
 }
 
+/* Four rows at a time: each x[i] is loaded once for them, and four sums do not wait for one
+ * another. */
+static void dot_rows(float *z, const float *A, size_t rows, const float *x, size_t n)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const float *a = A + r * n, *b = a + n, *c = b + n, *d = c + n;
+        float za = 0, zb = 0, zc = 0, zd = 0;
+#pragma omp simd reduction(+ : za, zb, zc, zd)
+        for (size_t i = 0; i < n; i++) {
+            za += a[i] * x[i];
+            zb += b[i] * x[i];
+            zc += c[i] * x[i];
+            zd += d[i] * x[i];
+        }
+        z[r] = za, z[r + 1] = zb, z[r + 2] = zc, z[r + 3] = zd;
+    }
+    for (; r < rows; r++)
+        z[r] = dot(A + r * n, x, n);
+}
+
+/* Four rows at a time: each y[i] is loaded and stored once for them. */
+static void axpy_rows(float *y, const float *c, const float *B, size_t rows, size_t stride,
+                      size_t n)
+{
+    size_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+        const float *b = B + r * stride;
+        const float c0 = c[r], c1 = c[r + 1], c2 = c[r + 2], c3 = c[r + 3];
+#pragma omp simd
+        for (size_t i = 0; i < n; i++) {
+            float sum = y[i] + c0 * b[i];
+            sum += c1 * b[i + stride];
+            sum += c2 * b[i + 2 * stride];
+            y[i] = sum + c3 * b[i + 3 * stride];
+        }
+    }
+    for (; r < rows; r++)
+        axpy(y, c[r], B + r * stride, n);
+}
+
 static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
 {
 #pragma omp simd
@@ -170,10 +211,11 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
 
 #define QV_VECTOR_TABLE(isa)                                                               \
     {                                                                                      \
-        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy,                       \
-        .scale_mul = scale_mul, .exp_sum = exp_sum, .max = largest, .swiglu = swiglu,      \
-        .swiglu_back = swiglu_back, .to_bf16 = to_bf16, .drop = drop, .adamw = adamw,      \
-        .narrow = qv__narrow_avx2, .dot_blocks = qv__dot_blocks_avx2,                      \
-        .widen = qv__widen_avx2, .fit_codes = qv__fit_codes_avx2,                          \
-        .fit_sums = qv__fit_sums_avx2, .fit_errors = qv__fit_errors_avx2                   \
+        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy, .dot_rows = dot_rows, \
+        .axpy_rows = axpy_rows, .scale_mul = scale_mul, .exp_sum = exp_sum,                \
+        .max = largest, .swiglu = swiglu, .swiglu_back = swiglu_back, .to_bf16 = to_bf16,  \
+        .drop = drop, .adamw = adamw, .narrow = qv__narrow_avx2,                           \
+        .dot_blocks = qv__dot_blocks_avx2, .widen = qv__widen_avx2,                        \
+        .fit_codes = qv__fit_codes_avx2, .fit_sums = qv__fit_sums_avx2,                    \
+        .fit_errors = qv__fit_errors_avx2                                                  \
     }

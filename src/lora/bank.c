@@ -1,8 +1,8 @@
 /* bank.c - see bank.h.
  *
  * Experts are checked and counted first, so that the tables and the weights are
- * each one allocation; then every (site, expert) pair is copied to its place,
- * pairs in parallel.
+ * each one allocation; then expert after expert is copied to its places, its sites in
+ * parallel, and may be let go.
  */
 #include "lora/bank.h"
 
@@ -35,14 +35,38 @@ static qv_status check_expert(size_t *where, const struct qv_expert *e,
     return QV_OK;
 }
 
-static qv_status check_names(struct qv_expert *const *experts, size_t K, qv_err *err)
+static int by_name(const void *a, const void *b)
+{
+    const struct qv_expert *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+/* That no two are called the same; `sorted` [K] is scratch. */
+static qv_status check_names(const struct qv_expert **sorted,
+                             struct qv_expert *const *experts, size_t K, qv_err *err)
 {
     for (size_t k = 0; k < K; k++)
-        for (size_t j = 0; j < k; j++)
-            if (strcmp(experts[j]->name, experts[k]->name) == 0)
-                return qv_fail(err, QV_EEXIST, "two experts are called '%s'",
-                               experts[k]->name);
+        sorted[k] = experts[k];
+    if (K)
+        qsort(sorted, K, sizeof *sorted, by_name);
+    for (size_t k = 1; k < K; k++)
+        if (strcmp(sorted[k - 1]->name, sorted[k]->name) == 0)
+            return qv_fail(err, QV_EEXIST, "two experts are called '%s'", sorted[k]->name);
     return QV_OK;
+}
+
+/* The place of expert k in the site's list, or s->K. */
+static size_t place_of(const struct qv_bank_site *s, size_t k)
+{
+    size_t from = 0, to = s->K;
+    while (from < to) {
+        const size_t middle = from + (to - from) / 2;
+        if ((size_t)s->expert[middle] < k)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from < s->K && (size_t)s->expert[from] == k ? from : s->K;
 }
 
 /* Every table of every site, from where[k][i] = the model's index of expert k's
@@ -96,25 +120,39 @@ static void copy_pair(struct qv_bank_site *s, size_t j, const struct qv_expert_s
             Bt[r * e->D_out + o] = e->B[o * e->R + r];
 }
 
+/* The expert keeps its shape and gives its weights back. */
+static void give_up(struct qv_expert *e)
+{
+    qv__let_go(e->w, e->n_w * sizeof *e->w);
+    e->w = NULL;
+    for (size_t i = 0; i < e->n_sites; i++)
+        e->site[i].A = e->site[i].B = NULL;
+}
+
 static qv_status fill_weights(struct qv_bank *b, struct qv_expert *const *experts,
-                              qv_err *err)
+                              size_t *const *where, bool takes, qv_err *err)
 {
     qv_carve need = {.used = lay_out_weights(b, NULL)};
     b->weights = qv__carve_alloc(&need);
     if (!b->weights)
         return qv_fail(err, QV_ENOMEM, "no memory for a bank of %zu experts", b->K);
     lay_out_weights(b, b->weights);
-#pragma omp parallel for schedule(dynamic)
-    for (size_t m = 0; m < b->n_sites; m++) {
-        struct qv_bank_site *s = &b->site[m];
-        for (size_t j = 0; j < s->K; j++)
-            copy_pair(s, j, &experts[s->expert[j]]->site[s->own[j]]);
+    for (size_t k = 0; k < b->K; k++) {
+        struct qv_expert *e = experts[k];
+#pragma omp parallel for schedule(static) if (e->n_w > 1 << 16)
+        for (size_t i = 0; i < e->n_sites; i++) {
+            struct qv_bank_site *s = &b->site[where[k][i]];
+            copy_pair(s, place_of(s, k), &e->site[i]);
+        }
+        if (takes)
+            give_up(e);
     }
     return QV_OK;
 }
 
-qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
-                       struct qv_expert *const *experts, size_t K, qv_err *err)
+static qv_status new_bank(struct qv_bank **out, const struct qv_sites *sites,
+                          struct qv_expert *const *experts, size_t K, bool takes,
+                          qv_err *err)
 {
     *out = NULL;
     qv_arena scratch = {0};
@@ -123,7 +161,8 @@ qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
         return qv_fail(err, QV_ENOMEM, "no memory for a bank of %zu experts", K);
 
     size_t **where = qv_new_n(&scratch, size_t *, K);
-    qv_status result = check_names(experts, K, err);
+    qv_status result =
+        check_names(qv_new_n(&scratch, const struct qv_expert *, K), experts, K, err);
     for (size_t k = 0; k < K && !result; k++) {
         where[k] = qv_new_n(&scratch, size_t, experts[k]->n_sites);
         result = check_expert(where[k], experts[k], sites, err);
@@ -142,7 +181,7 @@ qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
         b->n_own[k] = experts[k]->n_sites;
     }
     fill_tables(b, sites, experts, where);
-    result = fill_weights(b, experts, err);
+    result = fill_weights(b, experts, where, takes, err);
     if (result)
         goto out;
     *out = b;
@@ -152,6 +191,18 @@ out:
     qv__arena_free(&scratch);
     qv__bank_free(b);
     return result;
+}
+
+qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
+                       struct qv_expert *const *experts, size_t K, qv_err *err)
+{
+    return new_bank(out, sites, experts, K, false, err);
+}
+
+qv_status qv__bank_take(struct qv_bank **out, const struct qv_sites *sites,
+                        struct qv_expert *const *experts, size_t K, qv_err *err)
+{
+    return new_bank(out, sites, experts, K, true, err);
 }
 
 void qv__bank_free(struct qv_bank *b)
@@ -193,15 +244,6 @@ static qv_status make_room(struct qv_bank *b, qv_err *err)
         return qv_fail(err, QV_ENOMEM, "no memory for the prototypes of %zu experts", b->K);
     lay_out_prototypes(b, b->prototypes);
     return QV_OK;
-}
-
-/* The place of expert k in the site's list, or s->K. */
-static size_t place_of(const struct qv_bank_site *s, size_t k)
-{
-    size_t j = 0;
-    while (j < s->K && (size_t)s->expert[j] != k)
-        j++;
-    return j;
 }
 
 static bool they_fit(const struct qv_bank *b, size_t k, const struct qv_prototypes *p)

@@ -48,6 +48,12 @@ struct qv_bank {
 qv_status qv__bank_new(struct qv_bank **out, const struct qv_sites *sites,
                        struct qv_expert *const *experts, size_t K,
                        qv_err *err) QV_MUST_CHECK;
+
+/* The same, and each expert gives up its weights as soon as they are copied, so that
+ * memory never holds all of them twice: only its shape is left. */
+qv_status qv__bank_take(struct qv_bank **out, const struct qv_sites *sites,
+                        struct qv_expert *const *experts, size_t K,
+                        qv_err *err) QV_MUST_CHECK;
 void qv__bank_free(struct qv_bank *b);
 
 /* Room for the gain of the only expert at a site, [2, D_out], for the caller to fill. */

@@ -4,7 +4,11 @@
  * transposed, and differ in the coefficients alone:
  *   factor   u_i = sum_e w_e z_e,i     y += sum_e sum_i w_e s_e u_i   Bt_e,i
  *   output                             y += sum_e sum_i w_e s_e z_e,i Bt_e,i
- * Rank by rank, neither needs any scratch.
+ *
+ * The (token, expert) pairs are sorted by expert, so that an expert is read from memory
+ * once for all tokens that chose it. In the second product threads share the columns: a
+ * token's experts are then added in the order of their places whatever the number of
+ * threads or the tokens beside it, and its sums are the same.
  */
 #include "lora/compose.h"
 
@@ -13,67 +17,124 @@
 #include <math.h>
 #include <string.h>
 
-struct token {
-    float *y;       // [D_out]
-    const float *x; // [D_in]
-    size_t k;
-    const int *expert;   // [k]
-    const float *weight; // [k]
+enum {
+    FEW_PAIRS = 64, // sorted by insertion; more are counted
+    COLUMNS = 256,  // of y, a thread's at a time: with B's columns beneath they fit a cache
+    SMALL = 1 << 16 // multiplications that one thread does as fast as several
 };
 
-static bool has_row(const struct qv_bank_site *s, size_t e, size_t i)
+void qv__compose_carve(struct qv_compose_room *room, qv_carve *c, size_t T, size_t k,
+                       size_t K, size_t R_max)
 {
-    return i < s->first[e + 1] - s->first[e];
+    const size_t pairs = T * k;
+    room->z = qv__carve_f32(c, pairs, R_max);
+    room->pair = qv__carve(c, pairs, 1, 1, sizeof *room->pair);
+    room->group = qv__carve(c, qv__max(pairs, K) + 1, 1, 1, sizeof *room->group);
 }
 
-static void factor(const struct token *t, const struct qv_bank_site *s,
-                   const struct qv_kern *kern)
+/* pair[i] = the i-th pair of r by (expert, token), by counting. */
+static void count_pairs(const struct qv_compose_room *room, const int *expert, size_t n,
+                        size_t K)
 {
-    for (size_t i = 0; i < s->R_max; i++) {
-        float u = 0;
-        for (size_t j = 0; j < t->k; j++) {
-            size_t e = (size_t)t->expert[j];
-            if (has_row(s, e, i))
-                u += t->weight[j] *
-                     kern->dot(s->A + (s->first[e] + i) * s->D_in, t->x, s->D_in);
-        }
-        for (size_t j = 0; j < t->k; j++) {
-            size_t e = (size_t)t->expert[j];
-            if (has_row(s, e, i))
-                kern->axpy(t->y, t->weight[j] * s->scale[e] * u,
-                           s->Bt + (s->first[e] + i) * s->D_out, s->D_out);
-        }
+    uint32_t *first = room->group;
+    memset(first, 0, (K + 1) * sizeof *first);
+    for (size_t p = 0; p < n; p++)
+        first[expert[p] + 1]++;
+    for (size_t e = 0; e < K; e++)
+        first[e + 1] += first[e];
+    for (size_t p = 0; p < n; p++)
+        room->pair[first[expert[p]]++] = (uint32_t)p;
+}
+
+/* The same by insertion. */
+static void insert_pairs(const struct qv_compose_room *room, const int *expert, size_t n)
+{
+    for (size_t p = 0; p < n; p++) {
+        size_t i = p;
+        for (; i > 0 && expert[room->pair[i - 1]] > expert[p]; i--)
+            room->pair[i] = room->pair[i - 1];
+        room->pair[i] = (uint32_t)p;
     }
 }
 
-static void output(const struct token *t, const struct qv_bank_site *s,
-                   const struct qv_kern *kern)
+/* Pairs by expert; expert g of those that are used has pair[group[g]] .. group[g + 1].
+ * Returns how many are used. */
+static size_t group_pairs(const struct qv_compose_room *room, const int *expert, size_t n,
+                          size_t K)
 {
-    for (size_t j = 0; j < t->k; j++) {
-        size_t e = (size_t)t->expert[j];
-        for (size_t row = s->first[e]; row < s->first[e + 1]; row++) {
-            float z = kern->dot(s->A + row * s->D_in, t->x, s->D_in);
-            kern->axpy(t->y, t->weight[j] * s->scale[e] * z, s->Bt + row * s->D_out,
-                       s->D_out);
-        }
+    size_t n_groups = 0;
+    if (n <= FEW_PAIRS)
+        insert_pairs(room, expert, n);
+    else
+        count_pairs(room, expert, n, K);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || expert[room->pair[i]] != expert[room->pair[i - 1]])
+            room->group[n_groups++] = (uint32_t)i;
+    room->group[n_groups] = (uint32_t)n;
+    return n_groups;
+}
+
+static size_t rank_of(const struct qv_bank_site *s, int e)
+{
+    return s->first[e + 1] - s->first[e];
+}
+
+/* One token's z [k, R_max] become the coefficients of the rows of B. */
+static void weigh(float *z, const struct qv_bank_site *s, const int *expert,
+                  const float *weight, size_t k, enum qv_compose how)
+{
+    const size_t R = s->R_max;
+    for (size_t i = 0; how == QV_FACTOR && i < R; i++) {
+        float u = 0;
+        for (size_t j = 0; j < k; j++)
+            if (i < rank_of(s, expert[j]))
+                u += weight[j] * z[j * R + i];
+        for (size_t j = 0; j < k; j++)
+            z[j * R + i] = u;
+    }
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < rank_of(s, expert[j]); i++)
+            z[j * R + i] *= weight[j] * s->scale[expert[j]];
+}
+
+/* Columns `from` and so on of y += what all pairs add to them. */
+static void add_columns(float *y, size_t from, size_t width, const struct qv_bank_site *s,
+                        const struct qv_routing *r, const struct qv_compose_room *room,
+                        size_t n)
+{
+    const struct qv_kern *kern = qv__kern();
+    for (size_t i = 0; i < n; i++) {
+        const size_t p = room->pair[i], t = p / r->k;
+        const int e = r->expert[p];
+        kern->axpy_rows(y + t * s->D_out + from, room->z + p * s->R_max,
+                        s->Bt + s->first[e] * s->D_out + from, rank_of(s, e), s->D_out,
+                        width);
     }
 }
 
 void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
-                 const struct qv_routing *r, enum qv_compose how)
+                 const struct qv_routing *r, enum qv_compose how,
+                 const struct qv_compose_room *room)
 {
     const struct qv_kern *kern = qv__kern();
-#pragma omp parallel for schedule(static) if (T > 1)
-    for (size_t t = 0; t < T; t++) {
-        struct token one = {.y = y + t * s->D_out,
-                            .x = x + t * s->D_in,
-                            .k = r->k,
-                            .expert = r->expert + t * r->k,
-                            .weight = r->weight + t * r->k};
-        if (how == QV_FACTOR)
-            factor(&one, s, kern);
-        else
-            output(&one, s, kern);
+    const size_t k = r->k, n = T * k, R = s->R_max;
+    const size_t n_groups = group_pairs(room, r->expert, n, s->K);
+#pragma omp parallel if (n * R * (s->D_in + s->D_out) > SMALL)
+    {
+#pragma omp for schedule(dynamic)
+        for (size_t g = 0; g < n_groups; g++)
+            for (size_t i = room->group[g]; i < room->group[g + 1]; i++) {
+                const size_t p = room->pair[i];
+                const int e = r->expert[p];
+                kern->dot_rows(room->z + p * R, s->A + s->first[e] * s->D_in, rank_of(s, e),
+                               x + p / k * s->D_in, s->D_in);
+            }
+#pragma omp for schedule(static)
+        for (size_t t = 0; t < T; t++)
+            weigh(room->z + t * k * R, s, r->expert + t * k, r->weight + t * k, k, how);
+#pragma omp for schedule(static)
+        for (size_t from = 0; from < s->D_out; from += COLUMNS)
+            add_columns(y, from, qv__min(COLUMNS, s->D_out - from), s, r, room, n);
     }
 }
 

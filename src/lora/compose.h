@@ -11,6 +11,7 @@
 #define QV_LORA_COMPOSE_H
 
 #include "base/base.h"
+#include "base/carve.h"
 #include "lora/bank.h"
 
 enum qv_compose {
@@ -26,9 +27,22 @@ struct qv_routing {
     float *weight; // [T, k]
 };
 
-/* y [T, D_out] += the composed update of x [T, D_in]. Tokens run in parallel. */
+/* Scratch: the pairs of a routing, and what A makes of their tokens. */
+struct qv_compose_room {
+    float *z;        // [T k, R_max]
+    uint32_t *pair;  // [T k] the routing's pairs, by expert
+    uint32_t *group; // [max(T k, K) + 1] where each expert's begin
+};
+
+/* Room for T tokens with k experts each, of K of ranks up to R_max. */
+void qv__compose_carve(struct qv_compose_room *room, qv_carve *c, size_t T, size_t k,
+                       size_t K, size_t R_max);
+
+/* y [T, D_out] += the composed update of x [T, D_in]. What is added to a token depends
+ * neither on the number of threads nor on the tokens beside it. */
 void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
-                 const struct qv_routing *r, enum qv_compose how);
+                 const struct qv_routing *r, enum qv_compose how,
+                 const struct qv_compose_room *room);
 
 /* Fold constant weights w [K] over experts into one expert, so that routing that
  * does not look at tokens costs what one LoRA costs. factor: the weighted sums

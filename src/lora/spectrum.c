@@ -11,6 +11,7 @@
 struct work {
     double *Q;      // [R, D_in] A, then the orthonormal rows of its LQ
     double *L;      // [R, m]
+    double *Bt;     // [R, D_out] B transposed
     double *G;      // [R, R] B'B
     double *GL;     // [R, m]
     double *S;      // [m, m]
@@ -18,12 +19,13 @@ struct work {
     double *v;      // [D_in]
 };
 
-static size_t layout(struct work *w, void *base, size_t R, size_t D_in)
+static size_t layout(struct work *w, void *base, size_t R, size_t D_in, size_t D_out)
 {
     qv_carve c = {.base = base};
     size_t m = qv__min(R, D_in);
     w->Q = qv__carve(&c, R, D_in, 1, sizeof *w->Q);
     w->L = qv__carve(&c, R, m, 1, sizeof *w->L);
+    w->Bt = qv__carve(&c, R, D_out, 1, sizeof *w->Bt);
     w->G = qv__carve(&c, R, R, 1, sizeof *w->G);
     w->GL = qv__carve(&c, R, m, 1, sizeof *w->GL);
     w->S = qv__carve(&c, m, m, 1, sizeof *w->S);
@@ -43,17 +45,21 @@ bool qv__all_finite(const float *x, size_t n)
     return sum == 0;
 }
 
-/* G = B'B, from B [D_out, R]. */
-static void gram(double *G, const float *B, size_t R, size_t D_out)
+/* G = B'B, from B [D_out, R], by way of its columns: they are as long as R is short. */
+static void gram(const struct work *w, const float *B, size_t R, size_t D_out)
 {
-    for (size_t i = 0; i < R * R; i++)
-        G[i] = 0;
-    for (size_t o = 0; o < D_out; o++) {
-        const float *b = B + o * R;
+    for (size_t o = 0; o < D_out; o++)
         for (size_t i = 0; i < R; i++)
-            for (size_t j = 0; j < R; j++)
-                G[i * R + j] += (double)b[i] * b[j];
-    }
+            w->Bt[i * D_out + o] = (double)B[o * R + i];
+    for (size_t i = 0; i < R; i++)
+        for (size_t j = 0; j <= i; j++) {
+            const double *a = w->Bt + i * D_out, *b = w->Bt + j * D_out;
+            double sum = 0;
+#pragma omp simd reduction(+ : sum)
+            for (size_t o = 0; o < D_out; o++)
+                sum += a[o] * b[o];
+            w->G[i * R + j] = w->G[j * R + i] = sum;
+        }
 }
 
 /* S = L' G L. */
@@ -80,21 +86,28 @@ static void core(const struct work *w, size_t R, size_t m)
 static double direction(float *v, const struct work *w, size_t i, size_t m, size_t D_in)
 {
     const double *u = w->S + i * m;
+    double *to = w->v, norm2 = 0, peak = 0;
     for (size_t d = 0; d < D_in; d++)
-        w->v[d] = 0;
-    for (size_t j = 0; j < m; j++)
+        to[d] = 0;
+    for (size_t j = 0; j < m; j++) {
+        const double *q = w->Q + j * D_in;
+#pragma omp simd
         for (size_t d = 0; d < D_in; d++)
-            w->v[d] += u[j] * w->Q[j * D_in + d];
-
-    double largest = 0, norm2 = 0;
-    for (size_t d = 0; d < D_in; d++) {
-        norm2 += w->v[d] * w->v[d];
-        if (fabs(w->v[d]) > fabs(largest))
-            largest = w->v[d];
+            to[d] += u[j] * q[d];
     }
-    double scale = copysign(1 / sqrt(norm2), largest);
+#pragma omp simd reduction(+ : norm2) reduction(max : peak)
+    for (size_t d = 0; d < D_in; d++) {
+        const double size = fabs(to[d]);
+        norm2 += to[d] * to[d];
+        peak = size > peak ? size : peak;
+    }
+    size_t first = 0; // of largest magnitude
+    while (first + 1 < D_in && fabs(to[first]) < peak)
+        first++;
+    double scale = copysign(1 / sqrt(norm2), to[first]);
+#pragma omp simd
     for (size_t d = 0; d < D_in; d++)
-        v[d] = (float)(w->v[d] * scale);
+        v[d] = (float)(to[d] * scale);
     return scale;
 }
 
@@ -105,18 +118,18 @@ static qv_status factorise(struct work *w, void **mem, const float *A, const flo
     *mem = NULL;
     if (!qv__all_finite(A, R * D_in) || !qv__all_finite(B, D_out * R))
         return qv_fail(err, QV_EFORMAT, "a weight is not finite");
-    qv_carve need = {.used = layout(w, NULL, R, D_in)};
+    qv_carve need = {.used = layout(w, NULL, R, D_in, D_out)};
     *mem = qv__carve_alloc(&need);
     if (!*mem)
         return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    layout(w, *mem, R, D_in);
+    layout(w, *mem, R, D_in, D_out);
     size_t m = qv__min(R, D_in);
     for (size_t i = 0; i < R * D_in; i++)
         w->Q[i] = A[i];
     qv_status result = qv__lq(w->Q, w->L, R, D_in, err);
     if (result)
         return result;
-    gram(w->G, B, R, D_out);
+    gram(w, B, R, D_out);
     core(w, R, m);
     return qv__eigen(w->lambda, w->S, m, err);
 }

@@ -57,11 +57,17 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
                                         .temperature = from->temperature,
                                         .filter = from->filter,
                                         .texts = ops->reads ? &r->texts : NULL};
-    qv_status result =
-        qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
-    for (size_t i = 0; !result && from->vectors && i < from->n; i++)
-        if (from->vectors[i].mem)
-            result = qv__bank_set_prototypes(r->bank, i, &from->vectors[i], err);
+    qv_status (*bank_of)(struct qv_bank **, const struct qv_sites *,
+                         struct qv_expert *const *, size_t, qv_err *) =
+        from->gives ? qv__bank_take : qv__bank_new;
+    qv_status result = bank_of(&r->bank, &r->model->sites, from->experts, from->n, err);
+    for (size_t i = 0; !result && from->vectors && i < from->n; i++) {
+        if (!from->vectors[i].mem)
+            continue;
+        result = qv__bank_set_prototypes(r->bank, i, &from->vectors[i], err);
+        if (from->gives)
+            qv__prototypes_end(&from->vectors[i]);
+    }
     return result ? result : qv__router_open(&r->router, ops, r->bank, &opts, err);
 }
 
@@ -267,6 +273,7 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
         .experts = d.experts,
         .n = d.n,
         .vectors = d.kept.vectors,
+        .gives = true,
         .texts = &d.kept.texts,
         .general = d.general,
         .n_general = d.n_general,

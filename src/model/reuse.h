@@ -38,9 +38,10 @@ struct qv_reuse {
 struct qv_reuse_from {
     struct qv_expert *const *experts;
     size_t n;
-    const struct qv_prototypes *vectors; // [n] all-zero where there are none; or NULL
-    struct qv_text_table *texts;         // or NULL
-    struct qv_expert *const *general;    // [n_general]
+    struct qv_prototypes *vectors; // [n] all-zero where there are none; or NULL
+    bool gives; // weights and vectors may be given up as soon as they are bound
+    struct qv_text_table *texts;      // or NULL
+    struct qv_expert *const *general; // [n_general]
     size_t n_general;
     bool subtracts_exactly;
     const char *const *const *tasks;

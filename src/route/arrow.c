@@ -14,5 +14,6 @@ const struct qv_router_ops qv__arrow = {
     .about = "the experts whose update stretches the token most, site by site",
     .open = qv__scored_open,
     .route = qv__scored_route,
+    .room = qv__scored_room,
     .close = qv__scored_close,
 };

@@ -11,7 +11,9 @@
 #include "route/routers.h"
 #include "route/scored.h"
 
-#define SCORED .open = qv__scored_open, .route = qv__scored_route, .close = qv__scored_close
+#define SCORED                                                                             \
+    .open = qv__scored_open, .route = qv__scored_route, .room = qv__scored_room,           \
+    .close = qv__scored_close
 
 const struct qv_router_ops qv__arrow_unit = {
     .name = "arrow_unit",

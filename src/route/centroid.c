@@ -16,6 +16,7 @@ const struct qv_router_ops qv__centroid = {
     .measure = {.x = QV_UNIT, .v = QV_UNIT, .is_signed = true},
     .open = qv__scored_open_kept,
     .route = qv__scored_route,
+    .room = qv__scored_room,
     .close = qv__scored_close,
 };
 
@@ -27,5 +28,6 @@ const struct qv_router_ops qv__avg_act = {
     .measure = {.v = QV_UNIT, .is_signed = true, .over_root = true},
     .open = qv__scored_open_kept,
     .route = qv__scored_route,
+    .room = qv__scored_room,
     .close = qv__scored_close,
 };

@@ -19,5 +19,6 @@ const struct qv_router_ops qv__phatgoose = {
     .measure = {.x = QV_STANDARD, .v = QV_STANDARD, .is_signed = true, .over_root = true},
     .open = qv__scored_open_kept,
     .route = qv__scored_route,
+    .room = qv__scored_room,
     .close = qv__scored_close,
 };

@@ -18,6 +18,7 @@
 #include "base/base.h"
 #include "lora/bank.h"
 #include "lora/compose.h"
+#include "route/top.h"
 
 /* What a router by text knows of the bank's experts, in the bank's order. */
 struct qv_text_table {
@@ -94,10 +95,12 @@ struct qv_router_ops {
     /* By token: weights for T tokens with inputs x [T, D_in] of a site that K > 0
      * experts adapt: fills r->k, r->expert and r->weight, which have room for
      * T * min(top_k, K) pairs. The weights of a token are >= 0 and sum to 1.
-     * scratch [min(T, QV_ROUTE_BLOCK), width]. Any number of threads may call it. */
+     * Any number of threads may call it, each with scratch of its own. */
     void (*route)(const struct qv_router *router, size_t site, const float *x, size_t T,
                   float *scratch, struct qv_routing *r);
-    size_t (*width)(const struct qv_bank_site *s); // NULL: K
+
+    /* Floats of scratch for T tokens. NULL: min(T, QV_ROUTE_BLOCK) K. */
+    size_t (*room)(const struct qv_router *router, size_t site, size_t T);
 
     /* By text: logits l [K] of the bank's experts from its features f [F]. */
     void (*judge)(const struct qv_router *router, float *l, const float *f);
@@ -137,13 +140,5 @@ size_t qv__router_top_k(const struct qv_router_ops *ops, size_t asked);
 qv_status qv__router_init(struct qv_router *r, const struct qv_router_ops *ops,
                           const struct qv_bank *bank, const struct qv_router_opts *opts,
                           qv_err *err) QV_MUST_CHECK;
-
-/* Of l [K], the k largest (ties: the lower index first) with their places, by
- * decreasing size. 0 < k <= K. */
-void qv__top(int *place, float *value, const float *l, size_t K, size_t k);
-
-/* The same, and the values become their softmax at the given temperature. */
-void qv__top_softmax(int *expert, float *weight, const float *l, size_t K, size_t k,
-                     float temperature);
 
 #endif

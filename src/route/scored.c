@@ -59,10 +59,13 @@ static size_t layout(struct qv_scored *r, void *base, bool copies)
 {
     const struct qv_bank *b = r->router.bank;
     qv_carve c = {.base = base};
+    struct qv_screen none;
     r->v = qv__carve(&c, b->n_sites, 1, 1, sizeof *r->v);
+    r->screen = qv__carve(&c, b->n_sites, 1, 1, sizeof *r->screen);
     for (size_t m = 0; m < b->n_sites; m++) {
         const struct qv_bank_site *s = &b->site[m];
         float *v = copies ? qv__carve_f32(&c, s->K, s->D_in) : s->proto;
+        qv__screen_carve(base ? &r->screen[m] : &none, &c, s->K, s->D_in);
         if (base)
             r->v[m] = v;
     }
@@ -90,9 +93,12 @@ qv_status qv__scored_open(struct qv_router **out, const struct qv_router_ops *op
     }
     layout(&r, r.mem, copies);
 #pragma omp parallel for schedule(dynamic)
-    for (size_t m = 0; m < bank->n_sites; m++)
+    for (size_t m = 0; m < bank->n_sites; m++) {
         if (copies)
             scale_vectors(r.v[m], &bank->site[m], &ops->measure);
+        if (r.screen[m].K)
+            qv__screen_fill(&r.screen[m], r.v[m]);
+    }
     *kept = r;
     *out = &kept->router;
     return QV_OK;
@@ -109,27 +115,54 @@ qv_status qv__scored_open_kept(struct qv_router **out, const struct qv_router_op
     return qv__scored_open(out, ops, bank, opts, err);
 }
 
+size_t qv__scored_room(const struct qv_router *router, size_t site, size_t T)
+{
+    const struct qv_scored *r = (const struct qv_scored *)router;
+    return qv__max(qv__min(T, QV_ROUTE_BLOCK) * router->bank->site[site].K,
+                   qv__screen_room(&r->screen[site], qv__min(T, QV_SCREEN_TOKENS)));
+}
+
+/* The k largest of a block of n tokens' products, from all of them: l [n, K]. */
+static void score_all(int *expert, float *value, const float *x, size_t n,
+                      const struct qv_scored *r, size_t site, size_t k, float *l)
+{
+    const struct qv_bank_site *s = &r->router.bank->site[site];
+    const bool is_signed = r->router.ops->measure.is_signed;
+    const size_t D = s->D_in, K = s->K;
+    qv__sgemm(false, true, n, K, D, 1, x, D, r->v[site], D, 0, l, K);
+#pragma omp parallel for schedule(static) if (n > 1)
+    for (size_t t = 0; t < n; t++) {
+        for (size_t e = 0; !is_signed && e < K; e++)
+            l[t * K + e] = fabsf(l[t * K + e]);
+        qv__top(expert + t * k, value + t * k, l + t * K, K, k);
+    }
+}
+
 void qv__scored_route(const struct qv_router *router, size_t site, const float *x, size_t T,
                       float *scratch, struct qv_routing *to)
 {
     const struct qv_scored *r = (const struct qv_scored *)router;
     const struct qv_bank_site *s = &router->bank->site[site];
     const struct qv_measure *m = &router->ops->measure;
-    const size_t D = s->D_in, K = s->K, k = qv__min(router->top_k, K);
+    const struct qv_screen *screen = &r->screen[site];
+    const size_t D = s->D_in, k = qv__min(router->top_k, s->K);
     const float temperature = router->temperature * (m->over_root ? sqrtf((float)D) : 1);
     to->k = k;
     for (size_t t0 = 0; t0 < T; t0 += QV_ROUTE_BLOCK) {
-        size_t n = qv__min(T - t0, QV_ROUTE_BLOCK);
-        qv__sgemm(false, true, n, K, D, 1, x + t0 * D, D, r->v[site], D, 0, scratch, K);
-#pragma omp parallel for schedule(static) if (n > 1)
+        const size_t n = qv__min(T - t0, QV_ROUTE_BLOCK);
+        int *expert = to->expert + t0 * k;
+        float *weight = to->weight + t0 * k;
+        if (screen->K && n <= QV_SCREEN_TOKENS)
+            qv__screen_top(expert, weight, screen, x + t0 * D, n, k, m->is_signed, scratch);
+        else
+            score_all(expert, weight, x + t0 * D, n, r, site, k, scratch);
+#pragma omp parallel for schedule(static) if (n > QV_SCREEN_TOKENS)
         for (size_t t = 0; t < n; t++) {
-            float *l = scratch + t * K;
             // Standard vectors add up to 0, so that the token's mean does not count.
-            float by = scaling_of(x + (t0 + t) * D, D, 1, m->x).by;
-            for (size_t e = 0; e < K; e++)
-                l[e] = (m->is_signed ? l[e] : fabsf(l[e])) / by;
-            qv__top_softmax(to->expert + (t0 + t) * k, to->weight + (t0 + t) * k, l, K, k,
-                            temperature);
+            const float by = scaling_of(x + (t0 + t) * D, D, 1, m->x).by;
+            for (size_t i = 0; i < k; i++)
+                weight[t * k + i] /= by;
+            qv__share(weight + t * k, k, temperature);
         }
     }
 }

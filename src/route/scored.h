@@ -13,11 +13,13 @@
 #define QV_ROUTE_SCORED_H
 
 #include "route/route.h"
+#include "route/screen.h"
 
 struct qv_scored {
     struct qv_router router;
-    float **v; // [n_sites] [K, D_in] as the measure wants them
-    void *mem; // owns the table, and the vectors unless they are the bank's
+    float **v;                // [n_sites] [K, D_in] as the measure wants them
+    struct qv_screen *screen; // [n_sites] of those, for a few tokens at a time
+    void *mem; // owns the tables, screens, and the vectors unless they are the bank's
 };
 
 /* `open` for a router whose vectors are the bank's prototypes. */
@@ -33,6 +35,7 @@ qv_status qv__scored_open_kept(struct qv_router **out, const struct qv_router_op
 
 void qv__scored_route(const struct qv_router *r, size_t site, const float *x, size_t T,
                       float *scratch, struct qv_routing *to);
+size_t qv__scored_room(const struct qv_router *r, size_t site, size_t T);
 void qv__scored_close(struct qv_router *r);
 
 #endif

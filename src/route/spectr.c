@@ -23,9 +23,10 @@ static qv_status spectr_open(struct qv_router **out, const struct qv_router_ops 
     return qv__spectral_open(out, ops, bank, opts, err);
 }
 
-static size_t spectr_width(const struct qv_bank_site *s)
+static size_t spectr_room(const struct qv_router *router, size_t site, size_t T)
 {
-    return s->first[s->K] + s->K;
+    const struct qv_bank_site *s = &router->bank->site[site];
+    return qv__min(T, QV_ROUTE_BLOCK) * (s->first[s->K] + s->K);
 }
 
 /* l [K] from z = V' x [first[K]]; sigma is NULL or weighs z. */
@@ -69,7 +70,7 @@ const struct qv_router_ops qv__spectr = {
     .about = "the experts that see most of the token, with even weights",
     .open = spectr_open,
     .route = spectr_route,
-    .width = spectr_width,
+    .room = spectr_room,
     .close = qv__spectral_close,
 };
 
@@ -79,6 +80,6 @@ const struct qv_router_ops qv__spectr_sigma = {
     .measure = {.times_sigma = true},
     .open = spectr_open,
     .route = spectr_route,
-    .width = spectr_width,
+    .room = spectr_room,
     .close = qv__spectral_close,
 };

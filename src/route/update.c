@@ -10,7 +10,7 @@
 
 /* The largest of each over the bank's sites. */
 struct most {
-    size_t k, z_rows, z_width;
+    size_t k, z, K, R;
 };
 
 static void lay_out_texts(struct qv_texts *x, qv_carve *c, const struct qv_update *u)
@@ -30,10 +30,23 @@ static size_t layout(struct qv_update *u, void *base, const struct most *most)
     qv_carve c = {.base = base};
     u->routing.expert = qv__carve(&c, u->T_max, most->k, 1, sizeof *u->routing.expert);
     u->routing.weight = qv__carve_f32(&c, u->T_max, most->k);
-    u->z = qv__carve_f32(&c, most->z_rows, most->z_width);
+    u->z = qv__carve_f32(&c, most->z, 1);
+    if (u->router)
+        qv__compose_carve(&u->room, &c, u->T_max, most->k, most->K, most->R);
     if (qv__update_reads(u))
         lay_out_texts(&u->texts, &c, u);
     return c.used;
+}
+
+/* Floats of scratch that a pass needs at a site. */
+static size_t scratch_at(const struct qv_update *u, size_t site)
+{
+    const struct qv_bank_site *s = &u->bank->site[site];
+    if (!u->router)
+        return u->T_max * s->R_max;
+    if (u->router->ops->room)
+        return u->router->ops->room(u->router, site, u->T_max);
+    return qv__min(u->T_max, QV_ROUTE_BLOCK) * s->K;
 }
 
 qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
@@ -43,13 +56,13 @@ qv_status qv__update_init(struct qv_update *u, const struct qv_bank *bank,
     qv_check(router ? router->bank == bank : bank->K == 1);
     *u = (struct qv_update){
         .bank = bank, .router = router, .compose = compose, .T_max = T_max};
-    struct most most = {.z_rows = router ? qv__min(T_max, QV_ROUTE_BLOCK) : T_max};
+    struct most most = {0};
     for (size_t m = 0; m < bank->n_sites; m++) {
         const struct qv_bank_site *s = &bank->site[m];
-        bool has_width = router && router->ops->width;
-        size_t width = !router ? s->R_max : has_width ? router->ops->width(s) : s->K;
-        most.z_width = qv__max(most.z_width, width);
+        most.z = qv__max(most.z, scratch_at(u, m));
         most.k = router ? qv__max(most.k, qv__min(router->top_k, s->K)) : 0;
+        most.K = qv__max(most.K, s->K);
+        most.R = qv__max(most.R, s->R_max);
     }
     qv_carve need = {.used = layout(u, NULL, &most)};
     u->mem = qv__carve_alloc(&need);
@@ -110,5 +123,5 @@ void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x
         u->router->ops->route(u->router, site, x, T, u->z, &u->routing);
     if (u->watch)
         u->watch(u->watch_arg, site, T, &u->routing);
-    qv__compose(y, x, T, s, &u->routing, u->compose);
+    qv__compose(y, x, T, s, &u->routing, u->compose, &u->room);
 }

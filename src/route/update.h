@@ -38,8 +38,9 @@ struct qv_update {
     qv_input_fn see;     // may be NULL
     void *watch_arg;     // of both
     struct qv_texts texts;
-    struct qv_routing routing; // scratch
-    float *z;                  // scratch: [T_max, R] dense, the router's otherwise
+    struct qv_routing routing;   // scratch
+    float *z;                    // scratch: [T_max, R] dense, the router's otherwise
+    struct qv_compose_room room; // scratch, with a router
     size_t T_max;
     void *mem; // owns the scratch
 };

@@ -172,6 +172,32 @@ static void experts_that_do_not_fit_are_refused(void **state)
     }
 }
 
+static void a_bank_that_takes_is_the_same_and_leaves_shapes_behind(void **state)
+{
+    (void)state;
+    const struct qv_expert_shape law[] = {{"0.v", 3, 4, 2, 4}, {"0.q", 3, 2, 1, 3}};
+    const struct qv_expert_shape poem[] = {{"0.v", 3, 4, 3, 6}};
+    struct qv_expert *e[] = {expert_drawn("law", law, 2, 1),
+                             expert_drawn("poem", poem, 1, 2)};
+    struct qv_sites s = sites();
+    struct qv_bank *b = bank_of(&s, e, 2), *taken;
+    assert_int_equal(qv__bank_take(&taken, &s, e, 2, NULL), QV_OK);
+    for (size_t m = 0; m < b->n_sites; m++) {
+        const struct qv_bank_site *one = &b->site[m], *other = &taken->site[m];
+        const size_t rows = one->first[one->K];
+        assert_int_equal(other->K, one->K);
+        assert_memory_equal(other->A, one->A, rows * one->D_in * sizeof *one->A);
+        assert_memory_equal(other->Bt, one->Bt, rows * one->D_out * sizeof *one->Bt);
+    }
+    assert_null(e[0]->w);
+    assert_null(e[1]->site[0].A);
+    assert_int_equal(e[1]->site[0].R, 3);
+    qv__bank_free(b);
+    qv__bank_free(taken);
+    for (size_t k = 0; k < 2; k++)
+        qv__expert_free(e[k]);
+}
+
 static void prototypes_of_another_expert_are_refused(void **state)
 {
     (void)state;
@@ -214,6 +240,7 @@ int main(void)
         cmocka_unit_test(prototypes_are_computed_once_and_given_ones_are_kept),
         cmocka_unit_test(a_bank_of_nobody_adapts_nothing),
         cmocka_unit_test(experts_that_do_not_fit_are_refused),
+        cmocka_unit_test(a_bank_that_takes_is_the_same_and_leaves_shapes_behind),
         cmocka_unit_test(prototypes_of_another_expert_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "support/near.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,21 @@ static void free_all(struct qv_expert **e, size_t n)
         qv__expert_free(e[k]);
 }
 
+/* qv__compose with room of its own. */
+static void compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
+                    const struct qv_routing *r, enum qv_compose how)
+{
+    struct qv_compose_room room;
+    qv_carve need = {0};
+    qv__compose_carve(&room, &need, T, r->k, s->K, s->R_max);
+    void *mem = qv__carve_alloc(&need);
+    assert_non_null(mem);
+    qv_carve c = {.base = mem};
+    qv__compose_carve(&room, &c, T, r->k, s->K, s->R_max);
+    qv__compose(y, x, T, s, r, how, &room);
+    free(mem);
+}
+
 /* y [T, D_out] from zero, with the same experts and weights for every token. */
 static void compose_all(float *y, const float *x, size_t T, const struct qv_bank_site *s,
                         const int *expert, const float *weight, size_t k,
@@ -42,7 +58,7 @@ static void compose_all(float *y, const float *x, size_t T, const struct qv_bank
         memcpy(r.weight + t * k, weight, k * sizeof *weight);
     }
     memset(y, 0, T * s->D_out * sizeof *y);
-    qv__compose(y, x, T, s, &r, how);
+    compose(y, x, T, s, &r, how);
     free(r.expert);
     free(r.weight);
 }
@@ -166,13 +182,56 @@ static void composing_equals_forming_every_matrix(void **state)
                 }
             memset(y, 0, sizeof y);
             struct qv_routing r = {k, expert, weight};
-            qv__compose(y, x, TOKENS, &b->site[0], &r, how);
+            compose(y, x, TOKENS, &b->site[0], &r, how);
             for (size_t t = 0; t < TOKENS; t++) {
                 slow_compose(want, x + t * D_IN, e, expert + t * k, weight + t * k, k, how);
                 assert_close_to_scale(y + t * D_OUT, want, D_OUT, 1e-5);
             }
         }
     free(x);
+    qv__bank_free(b);
+    free_all(e, N);
+}
+
+/* Forty tokens, which are counted and shared by threads and blocks of columns, and each of
+ * them alone. */
+static void a_token_gets_the_same_bits_alone_and_among_others(void **state)
+{
+    (void)state;
+    enum { WIDE = 640, HIGH = 600, MANY = 40, USED = 3 };
+    static const struct qv_site big[] = {{.path = "q", .D_in = WIDE, .D_out = HIGH}};
+    struct qv_expert *e[N];
+    static const char *const name[N] = {"a", "b", "c", "d", "e"};
+    for (size_t k = 0; k < N; k++) {
+        struct qv_expert_shape shape = {"q", WIDE, HIGH, ranks[k], (float)(k + 1)};
+        e[k] = expert_drawn(name[k], &shape, 1, k);
+    }
+    struct qv_sites sites = sites_of(big, 1);
+    struct qv_bank *b = bank_of(&sites, e, N);
+    float *x = normals(MANY * WIDE, 7), *y = malloc(MANY * HIGH * sizeof *y), alone[HIGH];
+    int expert[MANY * USED];
+    float weight[MANY * USED];
+    assert_non_null(y);
+    for (size_t i = 0; i < MANY * USED; i++) {
+        expert[i] = (int)((i / USED * 2 + i % USED * 3) % N);
+        weight[i] = qv__uniform(3, i);
+    }
+    for (int threads = 1; threads <= 3; threads++)
+        for (enum qv_compose how = QV_FACTOR; how <= QV_OUTPUT; how++) {
+            struct qv_routing all = {USED, expert, weight};
+            omp_set_num_threads(threads);
+            memset(y, 0, MANY * HIGH * sizeof *y);
+            compose(y, x, MANY, &b->site[0], &all, how);
+            omp_set_num_threads(1);
+            for (size_t t = 0; t < MANY; t++) {
+                struct qv_routing one = {USED, expert + t * USED, weight + t * USED};
+                memset(alone, 0, sizeof alone);
+                compose(alone, x + t * WIDE, 1, &b->site[0], &one, how);
+                assert_memory_equal(alone, y + t * HIGH, sizeof alone);
+            }
+        }
+    free(x);
+    free(y);
     qv__bank_free(b);
     free_all(e, N);
 }
@@ -204,7 +263,7 @@ static void the_update_is_added_to_what_is_there(void **state)
     struct qv_bank *b = bank_of(&sites, e, 2);
     float y[] = {10, 20};
     struct qv_routing r = {1, (int[]){1}, (float[]){1}};
-    qv__compose(y, (float[]){1, 2}, 1, &b->site[0], &r, QV_FACTOR);
+    compose(y, (float[]){1, 2}, 1, &b->site[0], &r, QV_FACTOR);
     assert_close(y, ((float[]){10, 28}), 2, 1e-6, 0);
     qv__bank_free(b);
     free_all(e, 2);
@@ -326,6 +385,7 @@ int main(void)
         cmocka_unit_test(two_experts_compose_as_the_authors_compute),
         cmocka_unit_test(experts_on_one_input_compose_as_the_authors_test),
         cmocka_unit_test(composing_equals_forming_every_matrix),
+        cmocka_unit_test(a_token_gets_the_same_bits_alone_and_among_others),
         cmocka_unit_test(with_one_expert_factor_and_output_agree),
         cmocka_unit_test(the_update_is_added_to_what_is_there),
         cmocka_unit_test(a_folded_expert_does_what_its_experts_do_together),

@@ -122,6 +122,39 @@ static void axpy_and_scale_mul_round_each_element_and_touch_no_other(void **stat
         }
 }
 
+/* Ten rows a bit apart, so that whole fours and what is left of them are met. */
+static void rows_are_multiplied_and_added_as_one_after_another(void **state)
+{
+    (void)state;
+    enum { ROWS = 10, MOST = 1000 };
+    float *A = normals(ROWS * MOST, 6), *was = normals(MOST + FENCE, 7);
+    const float c[ROWS] = {.3f, -2, 1, 0, .01f, 5, -1, 7, .5f, -.25f};
+    static float y[MOST + FENCE], want[MOST + FENCE];
+    size_t n;
+    for (size_t k = 0; k < n_tables; k++)
+        for (size_t i = 0; length(i, &n) && n <= MOST; i++)
+            for (size_t rows = 0; rows <= ROWS; rows++) {
+                float z[ROWS + 1] = {[ROWS] = 0}, z_want[ROWS], size = 0;
+                z[rows] = 42;
+                table[k]->dot_rows(z, A, rows, was + 1, n);
+                qv__kern_ref.dot_rows(z_want, A, rows, was + 1, n);
+                for (size_t j = 0; j < n; j++)
+                    size += fabsf(was[1 + j]) * 5;
+                assert_close(z, z_want, rows, (double)size * 4e-6, 0);
+                assert_true(z[rows] == 42);
+
+                const size_t stride = n + 3 <= MOST ? n + 3 : n;
+                memcpy(y, was, sizeof y);
+                memcpy(want, was, sizeof want);
+                table[k]->axpy_rows(y + 1, c, A, rows, stride, n);
+                qv__kern_ref.axpy_rows(want + 1, c, A, rows, stride, n);
+                assert_close(y, want, n + 1, 2e-5, 1e-6);
+                assert_memory_equal(y + 1 + n, was + 1 + n, (FENCE - 1) * sizeof *y);
+            }
+    free(A);
+    free(was);
+}
+
 static void the_largest_is_exact_wherever_it_stands(void **state)
 {
     (void)state;
@@ -404,6 +437,7 @@ int main(void)
         cmocka_unit_test(the_fastest_table_is_taken_and_a_lesser_one_on_demand),
         cmocka_unit_test(dot_products_are_within_2_n_eps_of_the_sum_of_magnitudes),
         cmocka_unit_test(axpy_and_scale_mul_round_each_element_and_touch_no_other),
+        cmocka_unit_test(rows_are_multiplied_and_added_as_one_after_another),
         cmocka_unit_test(the_largest_is_exact_wherever_it_stands),
         cmocka_unit_test(exp_and_its_sum_are_right_to_the_rounding_of_their_argument),
         cmocka_unit_test(exp_keeps_its_head_at_the_ends),

@@ -1,0 +1,193 @@
+/* screen_test.c - the k largest products by bounds are those of computing all of them, to
+ * the bit, on random vectors and on such as are made to mislead. */
+#include "route/screen.h"
+
+#include "kern/half.h"
+#include "kern/kern.h"
+#include "route/top.h"
+#include "support/experts.h"
+#include "support/near.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_K = 300, MOST_D = 320 };
+
+static void plainly(int *expert, float *value, const float *v, size_t K, size_t D,
+                    const float *x, size_t k, bool is_signed)
+{
+    float l[MOST_K];
+    for (size_t e = 0; e < K; e++) {
+        l[e] = qv__kern()->dot(v + e * D, x, D);
+        l[e] = is_signed ? l[e] : fabsf(l[e]);
+    }
+    qv__top(expert, value, l, K, k);
+}
+
+/* Screens v for T tokens x at once, and compares with the plain way token by token. */
+static void assert_same(const float *v, size_t K, size_t D, const float *x, size_t T,
+                        size_t k)
+{
+    struct qv_screen s;
+    qv_carve need = {0};
+    qv__screen_carve(&s, &need, K, D);
+    assert_int_equal(s.K, K);
+    void *mem = qv__carve_alloc(&need);
+    float *scratch = malloc(qv__screen_room(&s, T) * sizeof *scratch);
+    assert_true(mem && scratch);
+    qv_carve c = {.base = mem};
+    qv__screen_carve(&s, &c, K, D);
+    qv__screen_fill(&s, v);
+    for (int is_signed = 0; is_signed < 2; is_signed++) {
+        int expert[QV_SCREEN_TOKENS * MOST_K], want[MOST_K];
+        float value[QV_SCREEN_TOKENS * MOST_K], want_value[MOST_K];
+        qv__screen_top(expert, value, &s, x, T, k, is_signed, scratch);
+        for (size_t t = 0; t < T; t++) {
+            plainly(want, want_value, v, K, D, x + t * D, k, is_signed);
+            assert_memory_equal(expert + t * k, want, k * sizeof *want);
+            assert_memory_equal(value + t * k, want_value, k * sizeof *want_value);
+        }
+    }
+    free(scratch);
+    free(mem);
+}
+
+/* With every table of kernels. */
+static void assert_never_differs(const float *v, size_t K, size_t D, const float *x,
+                                 size_t T, size_t k)
+{
+    static const char *const table[] = {"ref", "avx2", "avx512"};
+    for (size_t i = 0; i < QV_COUNT(table); i++) {
+        setenv("QV_KERN", table[i], 1);
+        assert_same(v, K, D, x, T, k);
+    }
+    unsetenv("QV_KERN");
+}
+
+static void random_vectors_are_chosen_as_by_computing_all(void **state)
+{
+    (void)state;
+    static const size_t top[] = {1, 4, 7, 32};
+    for (size_t run = 0; run < 60; run++) {
+        size_t K = 32 + run * 29 % (MOST_K - 31), D = 32 * (1 + run % 10);
+        float *v = normals(K * D, run), *x = normals(QV_SCREEN_TOKENS * D, 1000 + run);
+        assert_never_differs(v, K, D, x, 1 + run % QV_SCREEN_TOKENS, top[run % 4]);
+        assert_never_differs(v, K, D, x, 1, K);
+        free(v);
+        free(x);
+    }
+}
+
+/* All vectors but a few are the same, or the same but for the last bit of one number, so
+ * that 8 bits cannot tell them apart and ties decide. */
+static void ties_and_all_but_ties_go_to_whom_they_go_plainly(void **state)
+{
+    (void)state;
+    enum { K = 200, D = 96 };
+    for (size_t run = 0; run < 40; run++) {
+        float *one = normals(D, run), *x = normals(4 * D, 50 + run);
+        float *pick = normals(K, 100 + run), *v = malloc(K * D * sizeof *v);
+        assert_non_null(v);
+        for (size_t e = 0; e < K; e++) {
+            const float sign = pick[e] > 0 ? 1 : -1;
+            for (size_t d = 0; d < D; d++)
+                v[e * D + d] = sign * one[d];
+            if (fabsf(pick[e]) > 1)
+                v[e * D + e % D] = nextafterf(v[e * D + e % D], run % 2 ? 9 : -9);
+        }
+        for (size_t k = 1; k <= 64; k *= 4)
+            assert_never_differs(v, K, D, x, 4, k);
+        free(one), free(x), free(pick), free(v);
+    }
+}
+
+/* x is what 8 bits lose of v_0, less what of it lies along the codes c_0: c_0 . x is about
+ * 0, v_0 . x = |x|^2, and that bound is met with equality. All others have nearly as large
+ * a product, and codes that show it. */
+static void a_vector_whose_codes_do_not_see_the_token_is_found(void **state)
+{
+    (void)state;
+    enum { K = 64, D = 32 };
+    for (size_t run = 0; run < 20; run++) {
+        float *v = normals(K * D, run), x[D], code[D], peak = 0;
+        double along = 0, length = 0;
+        for (size_t d = 0; d < D; d++)
+            peak = fmaxf(peak, fabsf(v[d]));
+        const float step = qv__f16_to_f32(qv__f32_to_f16(peak / 127));
+        for (size_t d = 0; d < D; d++) {
+            code[d] = step * rintf(v[d] / step);
+            x[d] = v[d] - code[d];
+            along += (double)x[d] * (double)code[d];
+            length += (double)code[d] * (double)code[d];
+        }
+        for (size_t d = 0; d < D; d++)
+            x[d] -= (float)(along / length * (double)code[d]);
+        for (size_t e = 1; e < K; e++)
+            for (size_t d = 0; d < D; d++)
+                v[e * D + d] = x[d] * (.9f - .001f * (float)e);
+        int expert[1];
+        float value[1];
+        plainly(expert, value, v, K, D, x, 1, false);
+        assert_int_equal(expert[0], 0);
+        assert_never_differs(v, K, D, x, 1, 1);
+        assert_never_differs(v, K, D, x, 1, 3);
+        free(v);
+    }
+}
+
+static void lengths_from_nothing_to_beyond_half_floats_are_chosen_right(void **state)
+{
+    (void)state;
+    enum { K = 40, D = 32 };
+    static const float length[] = {0, 1e-42f, 1e-30f, 1e-8f, 1, 1e8f, 1e14f, 3e38f};
+    float *v = normals(K * D, 8), *x = normals(D, 9), *w = malloc(K * D * sizeof *w);
+    float *z = malloc(D * sizeof *z);
+    assert_true(w && z);
+    for (size_t i = 0; i < QV_COUNT(length); i++)
+        for (size_t j = 0; j < QV_COUNT(length); j++) {
+            for (size_t d = 0; d < K * D; d++)
+                w[d] = v[d] * (d / D % 3 ? length[i] : 1) / 8;
+            for (size_t d = 0; d < D; d++)
+                z[d] = x[d] * length[j] / 8;
+            assert_never_differs(w, K, D, z, 1, 5);
+        }
+    free(v), free(x), free(w), free(z);
+}
+
+static void a_token_that_is_not_finite_is_treated_as_plainly(void **state)
+{
+    (void)state;
+    enum { K = 32, D = 32 };
+    float *v = normals(K * D, 5), *x = normals(D, 6);
+    x[3] = INFINITY;
+    assert_never_differs(v, K, D, x, 1, 4);
+    free(v);
+    free(x);
+}
+
+static void few_vectors_and_odd_lengths_have_no_screen(void **state)
+{
+    (void)state;
+    struct qv_screen s;
+    qv_carve c = {0};
+    qv__screen_carve(&s, &c, 31, 64);
+    assert_int_equal(s.K, 0);
+    qv__screen_carve(&s, &c, 64, 65);
+    assert_int_equal(s.K, 0);
+    assert_int_equal(qv__screen_room(&s, 3), 0);
+    assert_int_equal(c.used, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_vectors_are_chosen_as_by_computing_all),
+        cmocka_unit_test(ties_and_all_but_ties_go_to_whom_they_go_plainly),
+        cmocka_unit_test(a_vector_whose_codes_do_not_see_the_token_is_found),
+        cmocka_unit_test(lengths_from_nothing_to_beyond_half_floats_are_chosen_right),
+        cmocka_unit_test(a_token_that_is_not_finite_is_treated_as_plainly),
+        cmocka_unit_test(few_vectors_and_odd_lengths_have_no_screen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
