@@ -12,6 +12,7 @@
 #include "support/tiny.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static qv_model *make_all(void **state)
     for (size_t i = 0; i < TASKS; i++) {
         char file[32];
         snprintf(file, sizeof file, "%s.jsonl", name[i]);
-        write_tiny_task(scratch_path(state, file), 30, name[i], answers, 2);
+        write_tiny_task(scratch_path(state, file), 60, name[i], answers, 2);
         struct qv_expert *e = expert_drawn(name[i], shape, 3, i + 7);
         const qv_expert_opts opts = {.meta = {.task = &name[i], .n_tasks = 1}};
         assert_works(qv__library_put(lib, e, &opts, &err), &err);
@@ -280,32 +281,36 @@ static void the_transfer_matrix_is_what_eval_says_of_each_expert_alone(void **st
 static void the_correlation_is_over_pairs_of_different_experts(void **state)
 {
     (void)state;
-    // gains of the off-diagonal pairs: twice their likeness, less 1; the own ones are not
-    // counted, nor the fourth task, which nobody learnt
-    const char *names[] = {"a", "b", "c", "d"};
-    int own[] = {0, 1, 2, -1};
-    float sim[] = {1, 0.5F, 0.25F, 0.5F, 1, 0.125F, 0.25F, 0.125F, 1};
-    double base[] = {-3, -2, -1, -9}, score[12];
-    for (size_t e = 0; e < 3; e++)
-        for (size_t i = 0; i < 4; i++)
-            score[e * 4 + i] = base[i] + (i == 3   ? 77
-                                          : e == i ? -50
-                                                   : 2 * (double)sim[e * 3 + i] - 1);
+    // The gain of expert e on the task of another is twice their likeness, less 1. Own
+    // gains do not count, nor does the last task, which nobody learnt.
+    enum { K = 6, T = 7 };
+    const char *names[] = {"a", "b", "c", "d", "e", "f", "g"};
+    int own[T] = {0, 1, 2, 3, 4, 5, -1};
+    float sim[K * K];
+    double base[T] = {-3, -2, -1, -9, 0, -5, -7}, score[K * T];
+    for (size_t e = 0; e < K; e++)
+        for (size_t i = 0; i < T; i++) {
+            double like = e == i ? 1 : 1 / (double)(1 + e + i + e * i);
+            if (i < K)
+                sim[e * K + i] = (float)like;
+            score[e * T + i] = base[i] + (i == T - 1 ? 77 : e == i ? -50 : 2 * like - 1);
+        }
     struct qv_transfer t = {.expert = names,
                             .task = names,
                             .own = own,
                             .base = base,
                             .score = score,
                             .similarity = sim,
-                            .K = 3,
-                            .T = 4};
+                            .K = K,
+                            .T = T};
     struct qv_correlation c = qv__transfer_correlation(&t);
-    assert_int_equal(c.n, 6);
-    assert_near(c.r, 1, 1e-12);
-    assert_near(c.low, 1, 1e-9);
+    assert_int_equal(c.n, K * (K - 1));
+    assert_near(c.r, 1, 1e-6);
+    assert_near(c.low, 1, 1e-6);
+    assert_near(c.high, 1, 1e-6);
     score[1] += 1; // expert a on task b
     c = qv__transfer_correlation(&t);
-    assert_true(c.r < 1 && c.low <= c.r);
+    assert_true(c.low < c.r && c.r < 0.99 && c.r <= c.high);
 
     const double x[] = {1, 2, 4}, y[] = {2, 1, 0};
     // deviations -4/3, -1/3, 5/3 and 1, 0, -1: -3 over sqrt(42/9 * 2)
@@ -366,14 +371,14 @@ static void what_cannot_be_studied_is_said_in_a_sentence(void **state)
     qv_model_close(m);
 }
 
-static int stop(void *arg, const char *what, double done, double of, const char *unit)
+static bool stop(void *arg, const char *what, double done, double of, const char *unit)
 {
     (void)arg;
     (void)what;
     (void)done;
     (void)of;
     (void)unit;
-    return 1;
+    return true;
 }
 
 static void a_study_can_be_stopped(void **state)
