@@ -159,14 +159,14 @@ adapt() {
     for seed in $SEEDS; do
         from=
         [ "$library" = - ] || from="--library $LIBRARIES/$seed/$library"
-        for file in "$RUN"/held_out/*; do
-            task=$(basename "$file" .jsonl)
+        for held_out in "$RUN"/held_out/*; do
+            task=$(basename "$held_out" .jsonl)
             out=$RUN/adapted/$seed/$suite/$system/$task
             mkdir -p "$(dirname "$out")"
             # shellcheck disable=SC2086 # $from is words
-            step - "$QUIVER" adapt --model "$MODEL" $from --method "$method" --data "$file" \
+            step - "$QUIVER" adapt --model "$MODEL" $from --method "$method" --data "$held_out" \
                 --fraction "$fraction" --out "$out" --seed "$seed" --resume "$@"
-            step - "$QUIVER" eval --model "$MODEL" --adapter "$out" --suite "$file" \
+            step - "$QUIVER" eval --model "$MODEL" --adapter "$out" --suite "$held_out" \
                 --split test --metric rougeL,loglik --limit "$LIMIT" \
                 --max-tokens "$MAX_TOKENS" --out "$RUN/eval/$system.$suite.$seed-$task.json"
         done
@@ -177,7 +177,7 @@ adapt() {
 # gathered by `list` from lines.
 row() { printf '{"label": "%s", "system": "%s"%s}\n' "$1" "$2" "${3:+, \"paper\": $3}"; }
 column() { printf '{"label": "%s", "suite": "%s", "metric": "%s"}\n' "$1" "$2" "${3:-rougeL}"; }
-list() { printf '[%s]' "$(sed '$!s/$/,/')"; }
+list() { printf '[%s]' "$(sed '$!s/$/,/' | tr '\n' ' ')"; }
 
 # finish: the report, of the first seed's libraries and all seeds' scores.
 finish() {

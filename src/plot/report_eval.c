@@ -3,7 +3,7 @@
  * The files are read first, to learn which systems, suites and tasks there are;
  * then their numbers are put in their places.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 

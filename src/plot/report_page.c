@@ -3,7 +3,7 @@
  * Every sentence is made of the run's numbers. What they do not show, it does
  * not say.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "plot/html.h"
 #include "plot/svg.h"
 #include "base/json.h"

@@ -1,5 +1,5 @@
 /* report_read.c - a run directory as a struct qv_report; see report.h. */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 

@@ -1,7 +1,7 @@
 /* report_studies.c - the files of RUN/studies, each drawn as what it is: a matrix and its
  * correlation, ratios of norms, a router site by site, singular values. */
 #include "plot/html.h"
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "plot/svg.h"
 #include "base/file.h"
 #include "base/json.h"

@@ -14,7 +14,7 @@
  * series; the height of a point is a system's mean.
  */
 #include "plot/html.h"
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/json.h"
 
 #include <math.h>
