@@ -24,7 +24,7 @@ for fraction in 1 0.1; do
     adapt shared-lora $suite $fraction shared shared $training
     adapt poly-poly $suite $fraction poly poly $training
     adapt mhr-mhr $suite $fraction mhr mhr $training --heads "$HEADS"
-    adapt mbc-pi $suite $fraction mbc pi $training $fresh
+    adapt mbc-pi $suite $fraction mbc pi $training $fresh --sites "$SITES"
     adapt private-mu $suite $fraction private mu $training
     adapt random-poly $suite $fraction random poly $training
     adapt mbc-mu $suite $fraction mbc mu $training

@@ -42,6 +42,8 @@ static void every_command_lists_its_options(void **state)
                   "--elect --seed --json LIB average cat svd ties dare_linear breadcrumbs "
                   "subtract_exact"},
         {"route", "--model --library --router --top-k --site --json arrow:"},
+        {"study", "transfer norms routing spectra --model --tasks --limit --router --top-k "
+                  "--temperature --metric --max-tokens --json LIB"},
         {"quantize", "--model --type --out --json q4_k"},
         {"eval",
          "--model --suite --data --metric --split --limit --max-tokens --out --adapter "
