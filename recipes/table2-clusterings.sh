@@ -1,7 +1,7 @@
 #!/bin/sh
 # table2-clusterings.sh - ways to group tasks: the result, and how alike the experts of the
 # groups are (the paper's cluster similarity: RandExamples .82, RandTask .58, Embeddings
-# .37, MBC .27). RUN/studies/../similarity.NAME.json has the numbers of `quiver cluster`.
+# .37, MBC .27). RUN/similarity.LIBRARY.SEED.json is what `quiver cluster` says of them.
 cd "$(dirname "$0")/.."
 . recipes/steps.sh
 
