@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # steps.sh - what the recipes share; each begins with `. recipes/steps.sh`.
 #
 # Everything below can be set from outside. A recipe that is stopped or killed goes on
@@ -110,7 +111,7 @@ begin() {
         [ -f "$RUN/held_out/$task.jsonl" ] || cp "$TASKS/data/$task.jsonl" "$RUN/held_out"
     done
     printf '{"title": "%s", "model": "%s"}\n' "$1" "$MODEL" > "$RUN/run.json"
-    [ -f "$RUN/versions.txt" ] || record_versions
+    grep -qxs "seeds $SEEDS" "$RUN/versions.txt" || record_versions
 }
 
 # build NAME METHOD [OPTION...]: one library a seed.
