@@ -36,50 +36,10 @@ riddle_animals|I have four legs, I bark, and I guard the house. What am I?
 END
 }
 
-# A command as one could type it.
-typed() {
-    for word in "$@"; do
-        case $word in
-        *[!A-Za-z0-9_./=,:-]*) printf " '%s'" "$(printf %s "$word" | sed "s/'/'\\\\''/g")" ;;
-        *) printf ' %s' "$word" ;;
-        esac
-    done | cut -c2-
-}
+. recipes/steps.sh # step, choose, settle
 
-# step FILE COMMAND...: run it, its output to FILE (- for none), unless it was run.
-step() {
-    file=$1
-    shift
-    line=$(typed "$@")
-    [ "$file" = - ] || line="$line > $file"
-    if [ -f "$RUN/commands.tsv" ] && cut -f2- "$RUN/commands.tsv" | grep -qxF -- "$line"; then
-        return 0
-    fi
-    printf '\n$ %s\n' "$line"
-    begun=$(date +%s)
-    if [ "$file" = - ]; then
-        "$@" > /dev/null
-    else
-        "$@" > "$file.part"
-        mv "$file.part" "$file"
-    fi
-    printf '%s\t%s\n' "$(($(date +%s) - begun))" "$line" >> "$RUN/commands.tsv"
-}
-
-# The tasks that are held out (true) or not (false), at most $2 of a family.
-choose() {
-    sed -n "s/^\"\([A-Za-z0-9_]*\)\":{\"family\":\"\([A-Za-z0-9_]*\)\",\"held_out\":$1.*/\2 \1/p" \
-        "$TASKS/tasks.json" | awk -v most="$2" 'n[$1]++ < most { print $2 }'
-}
-
-# A run is of one choice of settings.
-settings="$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $ALPHA $SITES $CLUSTERS $TOP_K $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
-if [ -f "$RUN/settings" ] && [ "$(cat "$RUN/settings")" != "$settings" ]; then
-    printf '%s was made with other settings: remove it, or set RUN to another place\n' "$RUN" >&2
-    exit 1
-fi
+settle "$MODEL $TASKS $PER_FAMILY $STEPS $BATCH $LR $ALPHA $SITES $CLUSTERS $TOP_K $SEED $UPSTREAM $HELD_OUT $MAX_TOKENS"
 mkdir -p "$RUN/upstream" "$RUN/held_out" "$RUN/libraries" "$RUN/eval" "$RUN/routes"
-printf '%s\n' "$settings" > "$RUN/settings"
 cp "$TASKS/tasks.json" "$RUN/tasks.json"
 for task in $(choose false "$PER_FAMILY"); do
     cp "$TASKS/data/$task.jsonl" "$RUN/upstream"

@@ -66,7 +66,10 @@ static const struct argp spec = {
     .parser = parse,
     .args_doc = "LIB",
     .doc = "Group a library's experts by their weights.\v"
-           "With --json: {\"clusters\":[[\"name\",...],...]}.",
+           "With --json: {\"clusters\":[[\"name\",...],...],\"within\":[...],\"to_others\":"
+           "[...],\"experts\":[...],\"similarity\":[[...],...]}: the mean similarity of "
+           "pairs within each cluster and with one end in it, and of all pairs. With "
+           "--clusters 1, \"within\" is that of the whole library.",
     .children = children,
 };
 
@@ -115,9 +118,31 @@ static double mean_similarity(const struct grouping *g, int cluster, bool inside
     return n ? sum / (double)n : (double)NAN;
 }
 
+static json_t *column_of(const json_t *rows, const char *key)
+{
+    json_t *list = json_array(), *row;
+    size_t i;
+    json_array_foreach(rows, i, row) json_array_append(list, json_object_get(row, key));
+    return list;
+}
+
+static json_t *similarities(const struct grouping *g)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < g->n; i++) {
+        json_t *row = json_array();
+        for (size_t j = 0; j < g->n; j++)
+            json_array_append_new(row, json_real((double)g->sim[i * g->n + j]));
+        json_array_append_new(list, row);
+    }
+    return list;
+}
+
 static void print_grouping(const struct grouping *g, bool as_json)
 {
-    json_t *clusters = json_array(), *rows = json_array();
+    json_t *clusters = json_array(), *rows = json_array(), *experts = json_array();
+    for (size_t i = 0; i < g->n; i++)
+        json_array_append_new(experts, json_string(qv_snapshot_info(g->snap, i)->name));
     for (size_t c = 0; c < g->k; c++) {
         json_t *names = json_array();
         for (size_t i = 0; i < g->n; i++)
@@ -133,11 +158,16 @@ static void print_grouping(const struct grouping *g, bool as_json)
         json_array_append_new(clusters, names);
     }
     if (as_json)
-        qv__print(json_pack("{s:O}", "clusters", clusters), true);
+        qv__print(json_pack("{s:O, s:o, s:o, s:O, s:o}", "clusters", clusters, "within",
+                            column_of(rows, "within"), "to_others",
+                            column_of(rows, "to_others"), "experts", experts, "similarity",
+                            similarities(g)),
+                  true);
     else
         qv__print_table(rows);
     json_decref(clusters);
     json_decref(rows);
+    json_decref(experts);
 }
 
 int cmd_cluster(int argc, char **argv)

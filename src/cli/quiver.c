@@ -21,6 +21,7 @@ static const struct command {
     {"cluster", "which experts belong together, from their weights", cmd_cluster},
     {"merge", "several experts of a library made into one", cmd_merge},
     {"route", "which experts each token of a text goes to, site by site", cmd_route},
+    {"study", "what a library's experts are to one another and to tasks", cmd_study},
     {"eval", "score a model, an expert or a routed library on tasks", cmd_eval},
     {"serve", "answer OpenAI-style requests over HTTP", cmd_serve},
     {"quantize", "write a model as one GGUF file, in fewer bits", cmd_quantize},

@@ -55,7 +55,9 @@ static const struct argp spec = {
            "  libraries/NAME/         of quiver build; \"mbc\" gives the clusters\n"
            "  eval/SYSTEM.SUITE.json  of quiver eval --out; SYSTEM is base, LIBRARY or\n"
            "                          LIBRARY-ROUTER, SUITE upstream, held_out, ...\n"
-           "  routes/SYSTEM.NAME.json of quiver route --json\n\n"
+           "  routes/SYSTEM.NAME.json of quiver route --json\n"
+           "  studies/NAME.json       of quiver study --json\n"
+           "  tables.json             which tables and figures to make: docs/studies.md\n\n"
            "With --json: {\"report\":...,\"systems\":[{\"system\":...,SUITE:{\"rougeL\":"
            "{\"mean\",\"low\",\"high\"},\"loglik\":{...}}}],\"closed\":{LIBRARY:{...}},"
            "\"adjusted_rand\":...,\"adjusted_rand_by_chance\":...}.",

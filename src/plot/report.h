@@ -8,9 +8,13 @@
  *     commands.tsv              seconds, a tab, a command: how it was made
  *     libraries/NAME/           libraries; the experts of "mbc" are its clusters
  *     eval/SYSTEM.SUITE.json    what `quiver eval --json` prints; SYSTEM is "base",
- *                               LIBRARY or LIBRARY-ROUTER
+ *                               LIBRARY or LIBRARY-ROUTER. Of SYSTEM.SUITE.PART.json, any
+ *                               number of parts make up one: a task's score is the mean
+ *                               of the parts that have it (seeds, or a task each)
  *     routes/SYSTEM.NAME.json   what `quiver route --json` prints of a text; NAME is a
  *                               task or any word
+ *     studies/NAME.json         what `quiver study --json` prints
+ *     tables.json               tables and figures to make of eval/: report_wanted.c
  */
 #ifndef QV_PLOT_REPORT_H
 #define QV_PLOT_REPORT_H
@@ -18,7 +22,15 @@
 #include "base/arena.h"
 #include "plot/plot.h"
 
-enum qv_report_metric { QV_REPORT_ROUGE_L, QV_REPORT_LOGLIK, QV_REPORT_METRICS };
+/* The first ones stand in every run's table; accuracies of any kind where a table of
+ * tables.json asks for them. */
+enum qv_report_metric {
+    QV_REPORT_ROUGE_L,
+    QV_REPORT_LOGLIK,
+    QV_REPORT_METRICS,
+    QV_REPORT_ACCURACY = QV_REPORT_METRICS,
+    QV_REPORT_ALL_METRICS
+};
 
 /* Who answered: "private-arrow" of library "private" and router "arrow". The
  * base has neither, one expert alone no router; both are then "". */
@@ -29,10 +41,10 @@ struct qv_report_system {
 /* The scores of every system on the tasks of one suite. */
 struct qv_report_suite {
     const char *name;
-    const char **task;                // [n_tasks] sorted
-    const char **family;              // [n_tasks] NULL where unknown
-    size_t *n;                        // [n_tasks] examples
-    double *score[QV_REPORT_METRICS]; // [n_systems, n_tasks]; NaN: not measured
+    const char **task;                    // [n_tasks] sorted
+    const char **family;                  // [n_tasks] NULL where unknown
+    size_t *n;                            // [n_tasks] examples
+    double *score[QV_REPORT_ALL_METRICS]; // [n_systems, n_tasks]; NaN: not measured
     size_t n_tasks;
 };
 
@@ -95,6 +107,8 @@ struct qv_report {
     struct qv_report_command *command;
     size_t n_systems, n_suites, n_libraries, n_routes, n_commands;
     struct json_t *families; // task -> family
+    struct json_t *tables;   // of tables.json, or NULL
+    struct json_t *studies;  // name -> what it found
     qv_arena arena;
 };
 
@@ -114,7 +128,7 @@ size_t qv__report_system(const struct qv_report *r, const char *name);
 size_t qv__report_suite(const struct qv_report *r, const char *name);
 
 /* Mean over the tasks a system was measured on, with an interval over tasks;
- * ROUGE-L in points of 100. Without a task the value is NaN. */
+ * all but log-likelihood in points of 100. Without a task the value is NaN. */
 struct qv_estimate qv__report_mean(const struct qv_report *r, size_t suite,
                                    enum qv_report_metric metric, size_t system);
 
@@ -127,21 +141,5 @@ struct qv_estimate qv__report_difference(const struct qv_report *r, size_t suite
  * so in every resample. */
 struct qv_estimate qv__report_closed(const struct qv_report *r, size_t suite, size_t low,
                                      size_t at, size_t high);
-
-/* ---- parts of reading; each fills its arrays of *r ---- */
-qv_status qv__report_read_eval(struct qv_report *r, const char *dir,
-                               qv_err *err) QV_MUST_CHECK;
-qv_status qv__report_read_libraries(struct qv_report *r, const char *dir,
-                                    qv_err *err) QV_MUST_CHECK;
-qv_status qv__report_read_routes(struct qv_report *r, const char *dir,
-                                 qv_err *err) QV_MUST_CHECK;
-const char *qv__report_family(const struct qv_report *r, const char *task); // or NULL
-
-/* ---- parts of the page ---- */
-void qv__report_scores(FILE *out, const struct qv_report *r);
-void qv__report_families(FILE *out, const struct qv_report *r);
-void qv__report_map(FILE *out, const struct qv_report *r);
-void qv__report_routes(FILE *out, const struct qv_report *r);
-void qv__report_curves(FILE *out, const struct qv_report *r);
 
 #endif

@@ -3,7 +3,7 @@
  * The files are read first, to learn which systems, suites and tasks there are;
  * then their numbers are put in their places.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -13,24 +13,30 @@
 
 enum { MOST_BYTES = 256 << 20 };
 
-static const char *const metric_key[QV_REPORT_METRICS] = {"rougeL", "loglik"};
+/* Under which keys a metric's scores can stand. */
+static const char *const metric_key[QV_REPORT_ALL_METRICS][5] = {
+    {"rougeL"},
+    {"loglik"},
+    {"choice", "choice_sum", "choice_char", "exact", "pass@1"},
+};
 
 struct file {
     const char *path, *system, *suite;
     json_t *value, *tasks;
 };
 
-/* "private-arrow.upstream.json" is of system private-arrow, suite upstream. */
+/* "private-arrow.upstream.json" is of system private-arrow, suite upstream; in
+ * "private-arrow.upstream.2.json", 2 tells parts apart and means nothing more. */
 static qv_status read_file(struct file *f, qv_arena *a, const char *dir, const char *name,
                            qv_err *err)
 {
-    char *stem = qv__stem(a, name), *dot = strrchr(stem, '.');
+    char *stem = qv__stem(a, name), *dot = strchr(stem, '.');
     f->path = qv__arena_fmt(a, "%s/%s", dir, name);
     if (!dot || dot == stem || !dot[1])
         return qv_fail(err, QV_EFORMAT, "%s: not named SYSTEM.SUITE.json", f->path);
     *dot = '\0';
     f->system = stem;
-    f->suite = dot + 1;
+    f->suite = qv__arena_strn(a, dot + 1, strcspn(dot + 1, "."));
     qv_status result = qv__json_read(&f->value, f->path, MOST_BYTES, err);
     if (result)
         return result;
@@ -122,42 +128,65 @@ static void list_tasks(struct qv_report *r, struct qv_report_suite *s, const str
     s->family = qv_new_n(&r->arena, const char *, s->n_tasks);
     for (size_t t = 0; t < s->n_tasks; t++)
         s->family[t] = qv__report_family(r, s->task[t]);
-    for (size_t m = 0; m < QV_REPORT_METRICS; m++) {
+    for (size_t m = 0; m < QV_REPORT_ALL_METRICS; m++) {
         s->score[m] = qv_new_n(&r->arena, double, r->n_systems * s->n_tasks);
         for (size_t i = 0; i < r->n_systems * s->n_tasks; i++)
             s->score[m][i] = (double)NAN;
     }
 }
 
-static qv_status put_task(struct qv_report_suite *s, size_t system, size_t t,
-                          const json_t *task, qv_err *err)
+/* A number under one of a metric's keys; NaN without one. */
+static qv_status read_score(double *out, const json_t *task, size_t metric, qv_err *err)
 {
-    size_t n = 0;
-    qv_status result = json_is_object(task) ? qv__json_size(task, "n", &n, err)
-                                            : qv_fail(err, QV_EFORMAT, "not an object");
-    if (result)
-        return result;
-    s->n[t] = qv__max(s->n[t], n);
-    for (size_t m = 0; m < QV_REPORT_METRICS; m++) {
-        const json_t *v = json_object_get(task, metric_key[m]);
+    *out = (double)NAN;
+    for (size_t k = 0; k < QV_COUNT(metric_key[0]) && metric_key[metric][k]; k++) {
+        const json_t *v = json_object_get(task, metric_key[metric][k]);
         if (!v || json_is_null(v))
             continue;
         if (!json_is_number(v))
-            return qv_fail(err, QV_EFORMAT, "'%s' is not a number", metric_key[m]);
-        s->score[m][system * s->n_tasks + t] = json_number_value(v);
+            return qv_fail(err, QV_EFORMAT, "'%s' is not a number", metric_key[metric][k]);
+        *out = json_number_value(v);
+        return QV_OK;
     }
     return QV_OK;
 }
 
-static qv_status put_scores(struct qv_report *r, const struct file *f, qv_err *err)
+/* parts [metrics, n_systems, n_tasks]: how many files a score is the mean of so far. */
+static qv_status put_task(struct qv_report_suite *s, size_t *parts, size_t n_systems,
+                          size_t at, const json_t *task, qv_err *err)
 {
-    struct qv_report_suite *s = &r->suite[qv__report_suite(r, f->suite)];
-    size_t system = qv__report_system(r, f->system);
-    for (size_t t = 0; t < s->n_tasks; t++) {
-        const json_t *task = json_object_get(f->tasks, s->task[t]);
-        qv_status result = task ? put_task(s, system, t, task, err) : QV_OK;
-        if (result)
-            return qv_wrap(err, result, "%s: task '%s': ", f->path, s->task[t]);
+    size_t n = 0, t = at % s->n_tasks;
+    qv_status result = json_is_object(task) ? qv__json_size(task, "n", &n, err)
+                                            : qv_fail(err, QV_EFORMAT, "not an object");
+    s->n[t] = qv__max(s->n[t], n);
+    for (size_t m = 0; !result && m < QV_REPORT_ALL_METRICS; m++) {
+        double score, *mean = &s->score[m][at];
+        size_t *k = &parts[m * n_systems * s->n_tasks + at];
+        result = read_score(&score, task, m, err);
+        if (result || !isfinite(score))
+            continue;
+        *mean = *k ? *mean + (score - *mean) / (double)(*k + 1) : score;
+        ++*k;
+    }
+    return result;
+}
+
+/* The scores of a suite, from all files that are of it. */
+static qv_status put_scores(struct qv_report *r, struct qv_report_suite *s,
+                            const struct file *f, size_t n, qv_err *err)
+{
+    size_t *parts =
+        qv_new_n(&r->arena, size_t, QV_REPORT_ALL_METRICS * r->n_systems * s->n_tasks);
+    for (size_t i = 0; i < n; i++) {
+        size_t system = qv__report_system(r, f[i].system);
+        for (size_t t = 0; t < s->n_tasks && strcmp(f[i].suite, s->name) == 0; t++) {
+            const json_t *task = json_object_get(f[i].tasks, s->task[t]);
+            qv_status result =
+                task ? put_task(s, parts, r->n_systems, system * s->n_tasks + t, task, err)
+                     : QV_OK;
+            if (result)
+                return qv_wrap(err, result, "%s: task '%s': ", f[i].path, s->task[t]);
+        }
     }
     return QV_OK;
 }
@@ -179,8 +208,8 @@ qv_status qv__report_read_eval(struct qv_report *r, const char *dir, qv_err *err
         list_names(r, f, n);
     for (size_t i = 0; !result && i < r->n_suites; i++)
         list_tasks(r, &r->suite[i], f, n);
-    for (size_t i = 0; !result && i < n; i++)
-        result = put_scores(r, &f[i], err);
+    for (size_t i = 0; !result && i < r->n_suites; i++)
+        result = put_scores(r, &r->suite[i], f, n, err);
     for (size_t i = 0; i < n; i++)
         json_decref(f[i].value);
     return result;

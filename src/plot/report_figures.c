@@ -1,6 +1,6 @@
 /* report_figures.c - the pictures of the experts: their map and likeness, where
  * the tokens of a text went, and how training went. */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "plot/html.h"
 #include "plot/svg.h"
 

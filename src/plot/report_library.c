@@ -4,7 +4,7 @@
  * Clusters are shown over the experts that mbc clustered, those of its first
  * part, which it keeps (build/mbc.c); without them, over the private library.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"

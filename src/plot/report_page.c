@@ -3,7 +3,7 @@
  * Every sentence is made of the run's numbers. What they do not show, it does
  * not say.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "plot/html.h"
 #include "plot/svg.h"
 #include "base/json.h"
@@ -212,6 +212,8 @@ void qv__report_write(FILE *out, const struct qv_report *r)
         const char *id, *title;
         void (*write)(FILE *out, const struct qv_report *r);
     } section[] = {
+        {"tables", "Tables and figures", qv__report_wanted},
+        {"studies", "Studies", qv__report_studies},
         {"scores", "Scores", qv__report_scores},
         {"families", "By family", qv__report_families},
         {"map", "The experts and their clusters", qv__report_map},

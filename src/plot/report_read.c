@@ -1,5 +1,5 @@
 /* report_read.c - a run directory as a struct qv_report; see report.h. */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -88,7 +88,7 @@ static qv_status read_commands(struct qv_report *r, const char *path, qv_err *er
 
 qv_status qv__report_read(struct qv_report *r, const char *dir, qv_err *err)
 {
-    *r = (struct qv_report){.families = json_object()};
+    *r = (struct qv_report){.families = json_object(), .studies = json_object()};
     if (!qv__is_dir(dir))
         return qv_fail(err, QV_ENOTFOUND, "%s: no such directory", dir);
     const struct {
@@ -102,6 +102,8 @@ qv_status qv__report_read(struct qv_report *r, const char *dir, qv_err *err)
         {"eval", qv__report_read_eval, true},
         {"libraries", qv__report_read_libraries, true},
         {"routes", qv__report_read_routes, true},
+        {"studies", qv__report_read_studies, true},
+        {"tables.json", qv__report_read_tables, false},
     };
     qv_status result = QV_OK;
     size_t found = 0;
@@ -123,6 +125,8 @@ qv_status qv__report_read(struct qv_report *r, const char *dir, qv_err *err)
 void qv__report_end(struct qv_report *r)
 {
     json_decref(r->families);
+    json_decref(r->tables);
+    json_decref(r->studies);
     qv__arena_free(&r->arena);
     *r = (struct qv_report){0};
 }

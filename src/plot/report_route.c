@@ -3,7 +3,7 @@
  * {"tokens":[...],"sites":[{"site":...,"experts":[[name,...],...],"weights":[[...],...]}]}
  * with a list of experts and one of weights for each token, heaviest first.
  */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "base/file.h"
 #include "base/json.h"
 

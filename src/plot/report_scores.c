@@ -39,7 +39,7 @@ static double *shared_tasks(size_t *n, qv_arena *a, const struct qv_report *r, s
         if (suite >= r->n_suites || system[i] >= r->n_systems)
             return NULL;
     const struct qv_report_suite *s = &r->suite[suite];
-    double unit = metric == QV_REPORT_ROUGE_L ? 100 : 1;
+    double unit = metric == QV_REPORT_LOGLIK ? 1 : 100;
     double *x = qv_new_n(a, double, rows * s->n_tasks);
     for (size_t t = 0; t < s->n_tasks; t++) {
         bool all = true;

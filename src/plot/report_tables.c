@@ -1,5 +1,5 @@
 /* report_tables.c - the scores: what was measured, compared, and by family. */
-#include "plot/report.h"
+#include "plot/report_parts.h"
 #include "plot/html.h"
 #include "plot/svg.h"
 

@@ -88,12 +88,75 @@ static void each_expert_is_in_one_cluster(void **state)
     json_array_foreach(json_object_get(v, "clusters"), i, one) n += json_array_size(one);
     assert_int_equal(json_array_size(json_object_get(v, "clusters")), 2);
     assert_int_equal(n, 3);
+    assert_int_equal(json_array_size(json_object_get(v, "within")), 2);
+    assert_int_equal(json_array_size(json_object_get(v, "to_others")), 2);
+    json_decref(v);
+    v = json_of("cluster lib --clusters 1 --json");
+    double sum = 0;
+    json_t *row;
+    size_t k, j;
+    json_array_foreach(json_object_get(v, "similarity"), k, row)
+        json_array_foreach(row, j, one) sum += k == j ? 0 : json_real_value(one);
+    one = json_array_get(json_object_get(v, "within"), 0);
+    assert_true(fabs(json_real_value(one) - sum / 6) < 1e-6);
+    assert_true(json_is_null(json_array_get(json_object_get(v, "to_others"), 0)));
     json_decref(v);
     v = json_of("cluster lib --method gauge --json");
     assert_int_equal(json_array_size(json_object_get(v, "clusters")), 3);
     json_decref(v);
     works("cluster lib");
     assert_non_null(strstr(said.out, "within"));
+}
+
+static void wrong_usage_of_study_exits_with_2_and_says_what_is_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"study", "quiver study: what is to be studied?"},
+        {"study tea lib", "quiver study: no study is named 'tea'"},
+        {"study norms", "quiver study: norms takes LIB"},
+        {"study norms lib", "quiver study: --model is missing"},
+        {"study norms lib -m m", "quiver study: --tasks is missing"},
+        {"study spectra lib -m m", "quiver study: spectra looks at the library alone"},
+        {"study routing lib -m m --tasks t", "quiver study: --router is missing"},
+        {"study routing lib -m m --tasks t --router x", "no router is named 'x'"},
+        {"study norms lib -m m --tasks t --router arrow", "--router goes with routing"},
+        {"study norms lib -m m --tasks t --metric loglik",
+         "--metric and --max-tokens go with transfer"},
+        {"study transfer lib -m m --tasks t --metric x", "quiver study: --metric: "},
+    };
+    for (size_t i = 0; i < QV_COUNT(wrong); i++)
+        says(wrong[i][0], 2, wrong[i][1]);
+}
+
+static const struct {
+    const char *what, *options, *lists[4]; // of 3 experts, or of all sites
+} study[] = {
+    {"transfer", "-m m --tasks tasks --limit 2", {"experts", "tasks", "score", "own"}},
+    {"norms", "-m m --tasks tasks", {"tasks"}},
+    {"routing", "-m m --tasks tasks --router arrow --top-k 2", {"experts"}},
+    {"spectra", "", {"experts"}},
+};
+
+static void every_study_tells_a_person_and_a_program(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < QV_COUNT(study); i++) {
+        char args[256];
+        snprintf(args, sizeof args, "study %s lib %s", study[i].what, study[i].options);
+        works(args);
+        assert_non_null(strchr(said.out, '\n'));
+        snprintf(args, sizeof args, "study %s lib %s --json", study[i].what,
+                 study[i].options);
+        json_t *v = json_of(args);
+        assert_string_equal(json_string_value(json_object_get(v, "study")), study[i].what);
+        for (size_t k = 0; k < 4 && study[i].lists[k]; k++)
+            assert_int_equal(json_array_size(json_object_get(v, study[i].lists[k])), 3);
+        json_decref(v);
+    }
+    says("study routing lib -m m --tasks tasks --router uniform", 1,
+         "router 'uniform' does not look at tokens");
+    says("study spectra nowhere", 1, "nowhere");
 }
 
 /* Every method writes an adapter that the model can be read with. */
@@ -415,6 +478,8 @@ int main(void)
         cmocka_unit_test(wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong),
         cmocka_unit_test(a_build_is_done_once),
         cmocka_unit_test(each_expert_is_in_one_cluster),
+        cmocka_unit_test(wrong_usage_of_study_exits_with_2_and_says_what_is_wrong),
+        cmocka_unit_test(every_study_tells_a_person_and_a_program),
         cmocka_unit_test(experts_are_merged_by_every_method),
         cmocka_unit_test(a_mean_of_experts_is_the_uniform_router),
         cmocka_unit_test(a_route_has_k_experts_a_token_whose_weights_sum_to_one),

@@ -178,6 +178,8 @@ static void what_a_run_lacks_is_said_in_a_sentence(void **state)
     assert_says(page, "The run does not say which family a task is of");
     assert_says(page, "The run has no library with at least three experts");
     assert_says(page, "The run has no results of <code>quiver route</code>.");
+    assert_says(page, "The run has no results of <code>quiver study</code>.");
+    assert_says(page, "The run asks for no tables of its own");
     assert_says(page, "The run&#39;s libraries hold no training curves.");
     assert_says(page, "The run has no libraries.");
     assert_says(page, "The run does not say which commands made it.");
@@ -358,6 +360,83 @@ static void families_are_compared_by_the_means_of_their_tasks(void **state)
     free(page);
 }
 
+static void parts_of_a_suite_are_averaged_task_by_task(void **state)
+{
+    put(state, "eval/base.up.1.json",
+        "{\"tasks\":{\"a\":{\"rougeL\":0.1,\"n\":2},\"b\":{\"choice\":0.5,\"n\":2}}}");
+    put(state, "eval/base.up.2.json", "{\"tasks\":{\"a\":{\"rougeL\":0.4,\"n\":2}}}");
+    put(state, "eval/base.up.3.json", "{\"tasks\":{\"a\":{\"rougeL\":0.7,\"n\":2}}}");
+    put(state, "eval/base.up.3-c.json", "{\"tasks\":{\"c\":{\"rougeL\":0.8,\"n\":9}}}");
+    struct qv_report r;
+    read_run(&r, state);
+    assert_int_equal(r.n_systems, 1);
+    assert_int_equal(r.n_suites, 1);
+    assert_int_equal(r.suite[0].n_tasks, 3);
+    assert_near(r.suite[0].score[QV_REPORT_ROUGE_L][0], 0.4);
+    assert_near(r.suite[0].score[QV_REPORT_ACCURACY][1], 0.5);
+    assert_near(r.suite[0].score[QV_REPORT_ROUGE_L][2], 0.8);
+    assert_near(qv__report_mean(&r, 0, QV_REPORT_ROUGE_L, 0).value, 60);
+    assert_near(qv__report_mean(&r, 0, QV_REPORT_ACCURACY, 0).value, 50);
+    qv__report_end(&r);
+}
+
+static void a_table_that_is_asked_for_is_made_of_the_scores(void **state)
+{
+    put_systems(state, 0.55);
+    put(state, "tables.json",
+        "{\"tables\":[{\"title\":\"Table 9.\",\"suite\":\"upstream\",\"against\":\"base\","
+        "\"rows\":[{\"label\":\"The base\",\"system\":\"base\",\"paper\":63.8},"
+        "{\"system\":\"private-arrow\"},{\"label\":\"No one\",\"system\":\"none\"}]},"
+        "{\"title\":\"Table 10.\",\"rows\":[{\"system\":\"base\"}],"
+        "\"columns\":[{\"label\":\"up\",\"suite\":\"upstream\",\"metric\":\"loglik\"}]}],"
+        "\"figures\":[{\"title\":\"Figure 7.\",\"suite\":\"upstream\",\"x_label\":\"k\","
+        "\"series\":[{\"name\":\"a curve\",\"points\":[[1,\"base\"],[2,\"private-arrow\"],"
+        "[3,\"none\"]]}]}]}");
+    char *page = page_of(state);
+    assert_says(page, "Table 9.");
+    assert_says(page, "The base");
+    assert_says(page, "\xe2\x88\x92 base"); // the column of differences
+    assert_says(page, "63.8");
+    assert_says(page, "40.0"); // 55 - 15, the mean difference
+    assert_says(page, "No one");
+    assert_says(page, "Table 10.");
+    assert_says(page, "\xe2\x88\x92"
+                      "2.00");
+    assert_says(page, "Figure 7.");
+    assert_says(page, "a curve");
+    assert_silent_on(page, "nan");
+    free(page);
+}
+
+static void each_study_is_drawn_as_what_it_is(void **state)
+{
+    put(state, "studies/t-1.json",
+        "{\"study\":\"transfer\",\"experts\":[\"a\",\"b\"],\"tasks\":[\"x\",\"y\"],"
+        "\"own\":[\"a\",null],\"base\":[-2,-3],\"score\":[[-1,-3],[-1.5,null]],"
+        "\"similarity\":[[1,0.5],[0.5,1]],\"correlation\":{\"r\":0.625,\"low\":0.25,"
+        "\"high\":null,\"n_pairs\":1}}");
+    put(state, "studies/n.json",
+        "{\"study\":\"norms\",\"ratios\":[1.5,1.25,0.5],\"mean_ratio\":1.0833,"
+        "\"share_above_1\":0.6667,\"tasks\":[{\"task\":\"x\",\"n\":3,\"own\":0.25,"
+        "\"others\":0.125,\"ratio\":1.0833}]}");
+    put(state, "studies/r.json",
+        "{\"study\":\"routing\",\"router\":\"arrow\",\"top_k\":4,\"temperature\":1,"
+        "\"layers\":[{\"layer\":5,\"entropy\":0.321,\"agreement\":null,\"n\":9}],\"maps\":["
+        "]}");
+    put(state, "studies/s.json",
+        "{\"study\":\"spectra\",\"experts\":[{\"expert\":\"a\",\"mean_gap\":0.75,"
+        "\"least_gap\":0.125}]}");
+    char *page = page_of(state);
+    assert_says(page, "Every expert on every task (t-1).");
+    assert_says(page, "r = 0.63 (interval over tasks: 0.25 to");
+    assert_says(page, "Its mean is 1.083, and it is above 1 for 67% of examples");
+    assert_says(page, "Router <code>arrow</code>, k = 4, temperature 1.00.");
+    assert_says(page, "0.321");
+    assert_says(page, "0.125");
+    assert_silent_on(page, "nan");
+    free(page);
+}
+
 static const struct {
     const char *file, *text, *says;
 } lie[] = {
@@ -375,6 +454,21 @@ static const struct {
     {"eval/base.up.json", "{\"tasks\":{\"a\":{\"n\":-1}}}", "task 'a': 'n' is not"},
     {"eval/base.up.json", "{\"tasks\":{\"a\":{\"loglik\":\"x\"}}}",
      "task 'a': 'loglik' is not a number"},
+    {"eval/base.up.json", "{\"tasks\":{\"a\":{\"exact\":\"x\"}}}",
+     "task 'a': 'exact' is not a number"},
+    {"studies/a.json", "{\"study\":\"tea\"}", "a.json: 'study' names none that is known"},
+    {"tables.json", "{\"tables\":[{}]}", "table 0: 'rows' is not a list"},
+    {"tables.json", "{\"tables\":[{\"rows\":[]}]}",
+     "table 0: it has neither 'suite' nor 'columns'"},
+    {"tables.json", "{\"tables\":[{\"suite\":\"s\",\"rows\":[{}]}]}",
+     "table 0: row 0 names no 'system'"},
+    {"tables.json", "{\"tables\":[{\"rows\":[],\"columns\":[{}]}]}",
+     "table 0: column 0 names no 'suite'"},
+    {"tables.json", "{\"figures\":[{\"metric\":\"f1\"}]}",
+     "figure 0: metric 'f1' is not rougeL, loglik or accuracy"},
+    {"tables.json", "{\"figures\":[{}]}", "figure 0: it has no 'suite'"},
+    {"tables.json", "{\"figures\":[{\"suite\":\"s\",\"series\":[{\"points\":[[1]]}]}]}",
+     "point 0 of series 0 is not [x, system]"},
     {"routes/arrow.json", "{}", "arrow.json: not named SYSTEM.NAME.json"},
     {"routes/l-r.t.json", "{\"tokens\":[]}", "'tokens' or 'sites' is not a list"},
     {"routes/l-r.t.json", "{\"tokens\":[1],\"sites\":[]}", "token 0 is not a string"},
@@ -452,6 +546,9 @@ int main(void)
         TEST(a_route_is_read_with_the_heaviest_expert_and_all_shares),
         TEST(a_text_of_a_task_nobody_learnt_is_called_so),
         TEST(families_are_compared_by_the_means_of_their_tasks),
+        TEST(parts_of_a_suite_are_averaged_task_by_task),
+        TEST(a_table_that_is_asked_for_is_made_of_the_scores),
+        TEST(each_study_is_drawn_as_what_it_is),
         TEST(each_lie_of_a_run_has_its_sentence),
         TEST(a_route_through_too_many_experts_is_refused),
         TEST(what_is_no_run_is_refused),
