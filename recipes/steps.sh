@@ -136,6 +136,7 @@ score() {
     shift 3
     case $suite in
     upstream | held_out) what="$RUN/$suite --split test --metric rougeL,loglik" ;;
+    data_*) what="$RUN/held_out --split test --metric rougeL,loglik" ;; # adapt's tasks
     *) what="$SUITE${DATA:+ --data $DATA}" ;;
     esac
     for seed in $SEEDS; do

@@ -16,10 +16,10 @@ build poly poly --skills "$SKILLS"
 build mhr mhr --skills "$SKILLS" --heads "$HEADS"
 training="--steps $((STEPS * SHARE)) --batch $BATCH --lr $LR"
 fresh="--rank $RANK --alpha $ALPHA"
-score base held_out -
 # shellcheck disable=SC2086 # $training and $fresh are words
 for fraction in 1 0.1; do
     suite=$([ $fraction = 1 ] && echo data_100 || echo data_10)
+    score base $suite -
     adapt lora $suite $fraction - lora $training $fresh --sites "$SITES"
     adapt shared-lora $suite $fraction shared shared $training
     adapt poly-poly $suite $fraction poly poly $training
@@ -40,6 +40,7 @@ $(for suite in data_100 data_10; do
     if [ "$percent" = 100 ]; then set -- 75.5 75.8 73.4 74.8 76.7 76.9 76.7 78.8 78.8
     else set -- 53.9 56.4 61.7 64.5 64.6 62.5 67.6 67.0 68.2; fi
     {
+        row Base base 22.2
         row 'No library' lora "$1"
         row Shared shared-lora "$2"
         row Poly poly-poly "$3"
