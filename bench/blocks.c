@@ -92,6 +92,7 @@ static void few(const struct qv_block_type *b, const struct buffers *m, size_t T
         took[i] = qv__seconds() - t1;
         reading[i] = t1 - t0;
     }
+    (void)seen;
     const double t = median(took), r = median(reading);
     printf("%s,%zu,%.2f,GB/s,%.1f,%.2f\n", b->name, T, 1e3 * t, 1e-9 * (double)bytes / t,
            r / t);

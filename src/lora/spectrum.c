@@ -95,12 +95,11 @@ static double direction(float *v, const struct work *w, size_t i, size_t m, size
         for (size_t d = 0; d < D_in; d++)
             to[d] += u[j] * q[d];
     }
-#pragma omp simd reduction(+ : norm2) reduction(max : peak)
-    for (size_t d = 0; d < D_in; d++) {
-        const double size = fabs(to[d]);
+#pragma omp simd reduction(+ : norm2)
+    for (size_t d = 0; d < D_in; d++)
         norm2 += to[d] * to[d];
-        peak = size > peak ? size : peak;
-    }
+    for (size_t d = 0; d < D_in; d++)
+        peak = fabs(to[d]) > peak ? fabs(to[d]) : peak;
     size_t first = 0; // of largest magnitude
     while (first + 1 < D_in && fabs(to[first]) < peak)
         first++;
