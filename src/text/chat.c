@@ -15,64 +15,54 @@
  * same prompt tomorrow. */
 #define LLAMA_DATES "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 
+/* What templates of a family have in common: all that stands around the turns. */
+#define CHATML                                                                             \
+    .system = {"<|im_start|>system\n", "<|im_end|>\n"},                                    \
+    .user = {"<|im_start|>user\n", "<|im_end|>\n"},                                        \
+    .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},                              \
+    .reply = "<|im_start|>assistant\n", .stop = "<|im_end|>"
+#define LLAMA3                                                                             \
+    .begin = BOS,                                                                          \
+    .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},            \
+    .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},                \
+    .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},      \
+    .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n", .stop = "<|eot_id|>",    \
+    .trims_user = true, .trims_assistant = true
+
 const struct qv__chat qv__chats[] = {
     {
         .name = "chatml",
         .hash = "153280e3ff55d19d",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
     },
     {
         .name = "qwen2",
         .hash = "793202280c0910ab",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
         .otherwise = "You are a helpful assistant.",
     },
     {
         .name = "qwen2.5",
         .hash = "a18cc698dd45623e",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
         .otherwise = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.",
     },
     {
         .name = "qwen3",
         .hash = "edcd73b0e30a780c",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
         .thought = "</think>",
     },
     {
         .name = "qwen3-2025-04", // as first published
         .hash = "2df317a15cbc983d",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
         .thought = "</think>",
     },
     {
         .name = "qwen3-2507", // the models that answer at once
         .hash = "aa39eed4cbfdd57a",
-        .system = {"<|im_start|>system\n", "<|im_end|>\n"},
-        .user = {"<|im_start|>user\n", "<|im_end|>\n"},
-        .assistant = {"<|im_start|>assistant\n", "<|im_end|>\n"},
-        .reply = "<|im_start|>assistant\n",
-        .stop = "<|im_end|>",
+        CHATML,
     },
     {
         .name = "llama2",
@@ -89,42 +79,21 @@ const struct qv__chat qv__chats[] = {
     {
         .name = "llama3",
         .hash = "ba03a121d097859c",
-        .begin = BOS,
-        .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
-        .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
-        .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
-        .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
-        .stop = "<|eot_id|>",
-        .trims_user = true,
-        .trims_assistant = true,
+        LLAMA3,
     },
     {
         .name = "llama3.1", // and 3.3
         .hash = "99799a835a31e1d3",
-        .begin = BOS,
-        .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
-        .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
-        .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
-        .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
-        .stop = "<|eot_id|>",
+        LLAMA3,
         .otherwise = "",
         .preface = LLAMA_DATES,
-        .trims_user = true,
-        .trims_assistant = true,
     },
     {
         .name = "llama3.2", // which asks for the day, if it can
         .hash = "0cac23ffd2b33ff7",
-        .begin = BOS,
-        .system = {"<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"},
-        .user = {"<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"},
-        .assistant = {"<|start_header_id|>assistant<|end_header_id|>\n\n", "<|eot_id|>"},
-        .reply = "<|start_header_id|>assistant<|end_header_id|>\n\n",
-        .stop = "<|eot_id|>",
+        LLAMA3,
         .otherwise = "",
         .preface = LLAMA_DATES,
-        .trims_user = true,
-        .trims_assistant = true,
     },
     {
         .name = "mistral-v1",
