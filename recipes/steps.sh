@@ -15,7 +15,7 @@ recipe=$(basename "$0" .sh)
 
 : "${QUIVER:=./quiver}"
 : "${MODEL:=models/base}"     # the frozen model
-: "${TASKS:=tasks}"           # tasks.json with family and held_out, and data/TASK.jsonl
+: "${TASKS:=tasks}"           # tasks.json with family and held_out, and data/TASK.jsonl or .json
 : "${PER_FAMILY:=99}"         # tasks of each family to train on, at most
 : "${TRAIN_TASKS:=9999}"      # and in all
 : "${TEST_TASKS:=9999}"       # held-out tasks
@@ -79,7 +79,7 @@ settle() {
 
 # The tasks that are held out (true) or not (false): at most $2 of a family, $3 in all.
 choose() {
-    sed -n "s/^\"\([A-Za-z0-9_]*\)\":{\"family\":\"\([A-Za-z0-9_]*\)\",\"held_out\":$1.*/\2 \1/p" \
+    sed -n "s/^\"\([A-Za-z0-9_-]*\)\":{\"family\":\"\([A-Za-z0-9_]*\)\",\"held_out\":$1.*/\2 \1/p" \
         "$TASKS/tasks.json" |
         awk -v most="$2" -v all="${3:-9999}" \
             'n[$1]++ < most && m < all { m++; print $2 }'
@@ -105,10 +105,10 @@ begin() {
     mkdir -p "$RUN/upstream" "$RUN/held_out" "$RUN/eval" "$RUN/studies"
     cp "$TASKS/tasks.json" "$RUN/tasks.json"
     for task in $(choose false "$PER_FAMILY" "$TRAIN_TASKS"); do
-        [ -f "$RUN/upstream/$task.jsonl" ] || cp "$TASKS/data/$task.jsonl" "$RUN/upstream"
+        cp -n "$TASKS/data/$task".json* "$RUN/upstream"
     done
     for task in $(choose true 9999 "$TEST_TASKS"); do
-        [ -f "$RUN/held_out/$task.jsonl" ] || cp "$TASKS/data/$task.jsonl" "$RUN/held_out"
+        cp -n "$TASKS/data/$task".json* "$RUN/held_out"
     done
     printf '{"title": "%s", "model": "%s"}\n' "$1" "$MODEL" > "$RUN/run.json"
     grep -qxs "seeds $SEEDS" "$RUN/versions.txt" || record_versions

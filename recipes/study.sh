@@ -1,0 +1,35 @@
+#!/bin/sh
+# study.sh - all of docs/study.md's second half: recipes/study_tasks.sh comes first.
+#
+#   recipes/study.sh choose     routers and settings on the tasks to choose by, one seed
+#   recipes/study.sh            everything that is reported
+#
+# Stop it at any time; it goes on where it was.
+set -eu
+cd "$(dirname "$0")/.."
+
+: "${OUT:=runs/study}"
+export TASKS=.data/study LIBRARIES="$PWD/$OUT/built"
+# Settled on validation examples: see docs/study.md.
+export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1 SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
+export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=1 LIMIT=20 MAX_TOKENS=16
+
+# recipe NAME [VARIABLE=VALUE...]: its run lies in OUT/NAME.
+recipe() {
+    name=$1
+    shift
+    env RUN="$OUT/$name" "$@" "recipes/$name.sh"
+}
+
+if [ "${1:-}" = choose ]; then
+    env RUN="$OUT/choose" TASKS=.data/study/valid SEEDS=1 UPSTREAM= recipes/all-pairs.sh
+    exit
+fi
+recipe all-pairs
+recipe table2-clusterings
+recipe table9_10-clusters
+recipe figure4-clusters
+recipe figure2-transfer LIMIT=8
+recipe figure5-norms LIMIT=8
+recipe routing LIMIT=8
+recipe adaptation TEST_TASKS=10
