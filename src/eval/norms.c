@@ -283,16 +283,11 @@ qv_status qv__norms(struct qv_norms *out, const qv_model *m, const char *library
 {
     static const struct qv_norms_opts none = {0};
     *out = (struct qv_norms){.n = 0};
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
+    qv_snapshot *snap;
     struct qv_bank *bank = NULL;
     qv_arena a = {0};
     struct study s = {.m = m, .out = out};
-    qv_status result = qv_library_open(&lib, library, err);
-    if (!result)
-        result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+    qv_status result = qv__library_view(&snap, library, m->origin, err);
     if (!result && qv_snapshot_size(snap) < 2)
         result = qv_fail(err, QV_ENOTFOUND, "%s: %zu experts, norms are compared of two",
                          library, qv_snapshot_size(snap));
@@ -311,7 +306,6 @@ qv_status qv__norms(struct qv_norms *out, const qv_model *m, const char *library
     qv__bank_free(s.nothing);
     qv__bank_free(bank);
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     qv__arena_free(&a);
     return result;
 }

@@ -197,13 +197,8 @@ qv_status qv__transfer(struct qv_transfer *out, const qv_model *m, const char *l
                        qv_err *err)
 {
     *out = (struct qv_transfer){.K = 0};
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
-    qv_status result = qv_library_open(&lib, library, err);
-    if (!result)
-        result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+    qv_snapshot *snap;
+    qv_status result = qv__library_view(&snap, library, m->origin, err);
     if (!result && qv_snapshot_size(snap) == 0)
         result = qv_fail(err, QV_ENOTFOUND, "%s: the library has no experts", library);
     if (!result) {
@@ -217,7 +212,6 @@ qv_status qv__transfer(struct qv_transfer *out, const qv_model *m, const char *l
     if (!result)
         result = score(out, m, library, snap, paths, n, opts, err);
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     return result;
 }
 

@@ -230,18 +230,14 @@ static qv_status read_map(struct qv_report *r, const char *dir, qv_err *err)
 {
     const char *source[] = {"mbc/.build/first", "private"};
     for (size_t i = 0; i < QV_COUNT(source); i++) {
-        qv_library *lib;
-        qv_snapshot *snap = NULL;
+        qv_snapshot *snap;
         const char *path = qv__arena_fmt(&r->arena, "%s/%s", dir, source[i]);
         if (!qv__is_dir(path))
             continue;
-        qv_status result = qv_library_open(&lib, path, err);
-        if (!result)
-            result = qv_library_snapshot(&snap, lib, err);
+        qv_status result = qv__library_view(&snap, path, NULL, err);
         if (!result && qv_snapshot_size(snap) > 2)
             result = compare(r, snap, err);
         qv_snapshot_release(snap);
-        qv_library_close(lib);
         if (result)
             return qv_wrap(err, result, "%s: ", path);
         if (r->map.n) {
