@@ -4,7 +4,6 @@
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { KEY_CHAT = 512, KEY_SYSTEM, KEY_MESSAGES, MESSAGES_MAX = 64 << 20 };
 

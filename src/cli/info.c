@@ -29,9 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->as_json;
         break;
     case ARGP_KEY_ARG:
-        if (a->path)
-            argp_error(state, "one path at a time");
-        a->path = arg;
+        qv__arg_only(state, &a->path, arg, "path");
         break;
     case ARGP_KEY_END:
         if (!a->path)
@@ -43,14 +41,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .parser = parse,
     .args_doc = "PATH",
     .doc = "What a model, adapter, library, tokenizer, safetensors, GGUF, task or suite "
            "file holds, or one of mttl's.\v"
            "With --json: {\"kind\":...,...}.",
-    .children = children,
+    .children = qv__json_children,
 };
 
 static json_t *count(size_t n)

@@ -34,14 +34,6 @@ struct action {
                      int *code, qv_err *err);
 };
 
-static json_t *list_words(const char *const *word, size_t n)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(out, json_string(word[i]));
-    return out;
-}
-
 static json_t *describe(const qv_expert_info *e)
 {
     json_t *scores = json_array(), *data = json_array(), *settings = NULL;
@@ -60,13 +52,13 @@ static json_t *describe(const qv_expert_info *e)
         e->name, "hash", e->hash, "created_by", e->created_by, "n_sites",
         (json_int_t)e->n_sites, "n_weights", (json_int_t)e->n_weights, "min_rank",
         (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank, "tasks",
-        list_words(m->task, m->n_tasks), "base", m->base_name, "base_hash", m->base_hash,
-        "settings", settings, "data", data, "scores", scores);
+        qv__json_strings(m->task, m->n_tasks), "base", m->base_name, "base_hash",
+        m->base_hash, "settings", settings, "data", data, "scores", scores);
 }
 
 static json_t *row_of(const qv_expert_info *e)
 {
-    json_t *tasks = list_words(e->meta.task, e->meta.n_tasks);
+    json_t *tasks = qv__json_strings(e->meta.task, e->meta.n_tasks);
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", e->name, "min_rank",
                      (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank,
                      "n_sites", (json_int_t)e->n_sites, "n_weights",
@@ -325,8 +317,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->as_json;
-        state->child_inputs[1] = a->prepare;
+        qv_inputs(state, &a->as_json, a->prepare);
         break;
     case KEY_TASK:
         qv__words_add(&a->tasks, arg);
@@ -346,21 +337,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The actions, before the options. Ended by argp with free(). */
-static char *list_actions(int key, const char *text, void *input)
+static void list_actions(FILE *f)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_PRE_DOC)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s\n", text);
+    fputc('\n', f);
     for (size_t i = 0; i < QV_COUNT(actions); i++)
         fprintf(f, "\n  %-7s %-16s %s", actions[i].name, actions[i].takes, actions[i].gist);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == ARGP_KEY_HELP_PRE_DOC, text, list_actions);
 }
 
 static const struct argp_option options[] = {
@@ -380,7 +367,7 @@ static const struct argp spec = {
            "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}, prepare "
            "{\"made\":...}, how many artifacts are new.",
     .children = children,
-    .help_filter = list_actions,
+    .help_filter = filter_help,
 };
 
 static qv_status open_library(qv_library **lib, const char *dir, enum needs needs,

@@ -17,9 +17,33 @@ int qv__say_failure(const qv_err *err)
     return QV_FAILED;
 }
 
+int qv__say_stopped(const qv_err *err)
+{
+    if (err->code != QV_ECANCEL)
+        return qv__say_failure(err);
+    fprintf(stderr, "quiver: %s; the same command goes on from there\n", err->msg);
+    return QV_FAILED;
+}
+
 json_t *qv__json_number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
+}
+
+json_t *qv__json_strings(const char *const *s, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(s[i]));
+    return list;
+}
+
+json_t *qv__json_names(const qv_snapshot *snap)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < qv_snapshot_size(snap); i++)
+        json_array_append_new(list, json_string(qv_snapshot_info(snap, i)->name));
+    return list;
 }
 
 /* A value in one cell. Ended with free(). */
