@@ -159,11 +159,6 @@ const struct qv__chat qv__chats[] = {
 };
 const size_t qv__n_chats = QV_COUNT(qv__chats);
 
-const char *qv__chat_name(const struct qv__chat *chat)
-{
-    return chat->name;
-}
-
 qv_status qv__chat_named(const struct qv__chat **out, const char *name, qv_err *err)
 {
     *out = NULL;

@@ -32,8 +32,6 @@ qv_status qv__chat_known(const struct qv__chat **out, const char *source,
 qv_status qv__chat_of(const struct qv__chat **out, const char *path,
                       qv_err *err) QV_MUST_CHECK;
 
-const char *qv__chat_name(const struct qv__chat *chat);
-
 /* Adds to *out, empty before, the conversation up to where the assistant is to answer. Its
  * spans are what the messages say, in which no special token is meant. Memory running out
  * is left in *out. Fails with QV_EFORMAT if the template has no place for a message. */

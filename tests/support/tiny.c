@@ -8,16 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-char *new_library_place(void)
-{
-    char *dir = strdup(access("/dev/shm", W_OK) ? "/tmp/quiver-test-XXXXXX"
-                                                : "/dev/shm/quiver-test-XXXXXX");
-    assert_non_null(dir);
-    assert_non_null(mkdtemp(dir));
-    return dir;
-}
 
 /* The usual start of 0.02 says nearly the same of every token; ten times that
  * makes tokens differ. */

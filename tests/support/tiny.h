@@ -6,11 +6,6 @@
 #include "model/model.h"
 #include "route/update.h"
 
-/* A new directory for libraries that are written many times over: in memory where
- * the system offers that, because every write of a library waits for the disk. The
- * caller removes it and ends the name with free(). */
-char *new_library_place(void);
-
 /* Write a model directory: two layers of width 32, 128 positions, the tokenizer of
  * tests/golden/text/tiny_llama3, weights a function of the seed. */
 void write_tiny_model(const char *dir, uint64_t seed);

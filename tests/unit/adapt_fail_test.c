@@ -229,5 +229,5 @@ int main(void)
         cmocka_unit_test(what_the_library_cannot_give_is_refused),
         cmocka_unit_test(pi_needs_experts_of_its_shape_and_their_data),
     };
-    return cmocka_run_group_tests(tests, make_library, remove_library);
+    return cmocka_run_group_tests(tests, make_library, close_place);
 }

@@ -235,19 +235,14 @@ static void a_name_is_what_follows_the_last_slash(void **state)
 /* FIPS 180-2, appendix B. */
 static void the_content_hash_is_sha_256(void **state)
 {
+    (void)state;
     char hex[QV_HASH_TEXT];
-    qv_err err = {0};
     const char *want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     qv__hash_bytes(hex, "abc", 3);
-    assert_string_equal(hex, want);
-    write_text(scratch_path(state, "abc"), "abc");
-    assert_works(qv__hash_file(hex, scratch_path(state, "abc"), &err), &err);
     assert_string_equal(hex, want);
     qv__hash_bytes(hex, "", 0);
     assert_string_equal(hex,
                         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    assert_fails(qv__hash_file(hex, scratch_path(state, "no"), &err), QV_ENOTFOUND, &err,
-                 "no");
 }
 
 static void bad_json_is_refused_with_its_place(void **state)

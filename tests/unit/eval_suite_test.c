@@ -7,6 +7,7 @@
 #include "eval/run.h"
 #include "eval/sandbox.h"
 #include "model/model.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
@@ -15,20 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *root;
-static qv_model *model;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
-
 static int set_up(void **state)
 {
     (void)state;
     qv_err err;
-    root = new_library_place();
+    open_place();
     model = tiny_model(at("model"), 3);
     assert_works(qv__make_dir(at("data"), &err), &err);
     assert_works(qv__make_dir(at("data/pool"), &err), &err);
@@ -42,16 +34,6 @@ static int set_up(void **state)
     write_text(at("data/pool/a.jsonl"),
                "{\"q\":\"a\",\"t\":\"two\"}\n{\"q\":\"c\",\"t\":\"three\"}\n");
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 #define CHOICE                                                                             \
@@ -340,5 +322,5 @@ int main(void)
         cmocka_unit_test(a_program_passes_if_its_tests_do),
         cmocka_unit_test(what_a_suite_cannot_mean_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }
