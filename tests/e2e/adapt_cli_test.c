@@ -2,7 +2,6 @@
  * for them; and kill -9 while they adapt.
  */
 #include "base/file.h"
-#include "base/hash.h"
 #include "build/build.h"
 #include "adapt/adapt.h"
 #include "support/scratch.h"

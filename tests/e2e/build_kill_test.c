@@ -29,8 +29,7 @@ static int set_up(void **state)
 {
     static const char *const answer[] = {"aa", "7", "banana", "ba"};
     static const char *const task[TASKS] = {"cow", "elm", "fir", "owl"};
-    (void)state;
-    open_place();
+    open_place(state);
     write_tiny_model(at("model"), 1);
     for (size_t i = 0; i < TASKS; i++)
         write_tiny_task(task_at(task[i]), 40, task[i], answer + i / 2 * 2, 2);

@@ -1,7 +1,6 @@
 /* cli_test.c - the program as its users meet it: its answers, its refusals, and how it
  * stops. Commands on libraries are in library_cli_test.c. */
 #include "base/file.h"
-#include "base/hash.h"
 #include "support/scratch.h"
 #include "support/world.h"
 

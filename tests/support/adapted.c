@@ -23,8 +23,7 @@ void write_tasks(void)
 
 int make_library(void **state)
 {
-    (void)state;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     write_tasks();

@@ -13,14 +13,16 @@ char *root;
 qv_model *model, *other_model;
 qv_arena names;
 
-void open_place(void)
+int open_place(void **state)
 {
+    (void)state;
     qv_err err;
     root = strdup(access("/dev/shm", W_OK) ? "/tmp/quiver-test-XXXXXX"
                                            : "/dev/shm/quiver-test-XXXXXX");
     assert_non_null(root);
     assert_non_null(mkdtemp(root));
     assert_works(qv__make_dir(at("tasks"), &err), &err);
+    return 0;
 }
 
 int close_place(void **state)
@@ -42,6 +44,12 @@ const char *at(const char *name)
 const char *task_at(const char *name)
 {
     return qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, name);
+}
+
+const char *file_at(const char *name, const char *text)
+{
+    write_text(at(name), text);
+    return at(name);
 }
 
 static void tell(void *arg, const char *expert, const char *sentence)

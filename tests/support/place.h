@@ -12,7 +12,7 @@
 
 /* For a group of tests: the first and the last thing. The models are the caller's to open,
  * and may stay NULL. */
-void open_place(void);
+int open_place(void **state);
 int close_place(void **state);
 
 extern char *root;                    // the directory, which has another: "tasks"
@@ -22,6 +22,9 @@ extern qv_arena names;                // ended with it
 /* The path of what is in the directory under that name; and of tasks/NAME.jsonl. */
 const char *at(const char *name);
 const char *task_at(const char *name);
+
+/* Write that text there; its path. */
+const char *file_at(const char *name, const char *text);
 
 /* A library there, verified and listed. */
 struct listing {

@@ -64,6 +64,14 @@ qv_model *tiny_model(const char *dir, uint64_t seed)
     return m;
 }
 
+void assert_same_config(const struct qv_config *a, const struct qv_config *b)
+{
+    assert_true(a->D == b->D && a->L == b->L && a->H == b->H && a->Hk == b->Hk);
+    assert_true(a->E == b->E && a->F == b->F && a->V == b->V && a->n_ctx == b->n_ctx);
+    assert_true(a->theta == b->theta && a->eps == b->eps && a->is_tied == b->is_tied);
+    assert_true(a->bos == b->bos && a->eos == b->eos);
+}
+
 void write_tiny_task(const char *path, size_t n, const char *opening,
                      const char *const *answer, size_t n_answers)
 {

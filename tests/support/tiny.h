@@ -13,6 +13,9 @@ void write_tiny_model(const char *dir, uint64_t seed);
 /* Write one and open it; products are of floats. */
 qv_model *tiny_model(const char *dir, uint64_t seed);
 
+/* The same, field by field: the bytes between them mean nothing. */
+void assert_same_config(const struct qv_config *a, const struct qv_config *b);
+
 /* Write a task of n lines at `path`: prompt "<opening> <a word that tells lines
  * apart>", completion answer[line % n_answers]. */
 void write_tiny_task(const char *path, size_t n, const char *opening,

@@ -155,18 +155,6 @@ static void scoring_uses_all_that_an_adapter_holds(void **state)
     for_each_pair(state, check_score);
 }
 
-static void assert_same_file(const char *made, const char *want)
-{
-    struct qv_map a, b;
-    qv_err err = {0};
-    assert_works(qv__map(&a, made, &err), &err);
-    assert_works(qv__map(&b, want, &err), &err);
-    assert_int_equal(a.size, b.size);
-    assert_memory_equal(a.bytes, b.bytes, b.size);
-    qv__unmap(&a);
-    qv__unmap(&b);
-}
-
 /* Of an expert what is written is what was read, bit for bit, and computes the same; what
  * is more than an expert is not read as one. */
 static void check_expert(void **state, struct pair *p)
@@ -191,7 +179,7 @@ static void check_expert(void **state, struct pair *p)
     assert_works(qv__peft_write(e, dir, &err), &err);
     snprintf(made, sizeof made, "%s/adapter_model.safetensors", dir);
     snprintf(want, sizeof want, "%s/adapter_model.safetensors", p->dir);
-    assert_same_file(made, want);
+    assert_same_bytes(made, want);
     float *got = adapted_logits(p->m, dir, p->ids, p->n);
     assert_close_to_scale(got, p->want, p->n * p->m->c.V, 1e-5);
     free(got);

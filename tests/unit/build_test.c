@@ -23,8 +23,7 @@ static int set_up(void **state)
     static const char *const letters[] = {"aa", "ab", "ba"}, *const digits[] = {"7", "77"};
     static const char *const animal[] = {"cow", "fox", "owl"};
     static const char *const plant[] = {"ash", "elm", "fir"};
-    (void)state;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     for (size_t i = 0; i < 3; i++) {

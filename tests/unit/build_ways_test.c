@@ -25,8 +25,7 @@ static int set_up(void **state)
     static const char *const opening[TASKS] = {"aa ab ba aa ab ba", "7 77 7 77 7 77 7 77",
                                                "77 7 77 7 77 7 77 7", "ba aa ab ba aa ab"};
     static const char *const answer[] = {"aa", "7", "banana", "ba"};
-    (void)state;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 1);
     for (size_t i = 0; i < TASKS; i++)
         write_tiny_task(task_at(name[i]), 40, opening[i], answer + i / 2 * 2, 2);

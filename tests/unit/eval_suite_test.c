@@ -18,9 +18,8 @@
 
 static int set_up(void **state)
 {
-    (void)state;
     qv_err err;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 3);
     assert_works(qv__make_dir(at("data"), &err), &err);
     assert_works(qv__make_dir(at("data/pool"), &err), &err);

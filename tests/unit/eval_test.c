@@ -42,9 +42,8 @@ static void make_library(void)
 
 static int set_up(void **state)
 {
-    (void)state;
     qv_err err;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 3);
     make_library();
     for (size_t i = 0; i < 2; i++)

@@ -8,6 +8,7 @@
 #include "kern/kern.h"
 #include "support/golden.h"
 #include "support/scratch.h"
+#include "support/tiny.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -399,15 +400,6 @@ static qv_status compare(void *arg, const char *name, struct qv_weight *w, qv_er
     return QV_OK;
 }
 
-/* Field by field: the bytes between them mean nothing. */
-static void check_same(const struct qv_config *a, const struct qv_config *b)
-{
-    assert_true(a->D == b->D && a->L == b->L && a->H == b->H && a->Hk == b->Hk);
-    assert_true(a->E == b->E && a->F == b->F && a->V == b->V && a->n_ctx == b->n_ctx);
-    assert_true(a->theta == b->theta && a->eps == b->eps && a->is_tied == b->is_tied);
-    assert_true(a->bos == b->bos && a->eos == b->eos);
-}
-
 static void what_is_written_opens_as_what_it_was(void **state)
 {
     for (size_t i = 0; i < 4; i++) {
@@ -430,7 +422,7 @@ static void what_is_written_opens_as_what_it_was(void **state)
         assert_works(qv__model_new(&m, &c, 5, &err), &err);
         assert_works(qv__model_write(m, *state, rounded ? QV_BF16 : QV_F32, &err), &err);
         again = opened(*state, &(qv_model_opts){.trainable = true});
-        check_same(&again->c, &c);
+        assert_same_config(&again->c, &c);
         struct walk walk = {.other = again, .rounded = rounded};
         assert_works(qv__model_each(m, compare, &walk, &err), &err);
         assert_int_equal(walk.n, qv_model_parameters(m));

@@ -31,8 +31,7 @@ static void make_library(void)
 
 static int set_up(void **state)
 {
-    (void)state;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 5);
     make_library();
     return 0;

@@ -29,8 +29,7 @@ static int set_up(void **state)
     static const char *const answer[] = {"aa", "ab", "77"};
     static const char *const opening[] = {"Which tree, which leaf?",
                                           "a cow on a farm, a cow", "12 + 34 + 56 + 78 ="};
-    (void)state;
-    open_place();
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     for (size_t i = 0; i < EXPERTS; i++)

@@ -1,11 +1,8 @@
 /* site_test.c - naming the sites of a model. */
 #include "lora/site.h"
+#include "support/near.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const struct qv_site site[] = {
     {"model.layers.0.self_attn.q_proj", 0, 8, 8},
