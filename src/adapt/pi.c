@@ -6,8 +6,6 @@
  */
 #include "adapt/adapt.h"
 
-#include <string.h>
-
 static qv_status adapt(struct qv_expert **out, struct qv_adapting *a, qv_err *err)
 {
     const struct qv_mixture_opts o = {.is_shared = true, .weights = QV_MIX_SOFTMAX};

@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "library/library.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -26,16 +25,6 @@ enum {
     KEY_FIRST_PART,
     KEY_LIMIT,
 };
-
-static void choose_method(qv_build_opts *o, const char *name,
-                          const struct argp_state *state)
-{
-    for (const struct qv_method *const *m = qv__methods(); *m; m++)
-        if (strcmp((*m)->name, name) == 0)
-            o->method = name;
-    if (!o->method)
-        argp_error(state, "--method: no method is named '%s'", name);
-}
 
 static void check(const struct args *a, const struct argp_state *state)
 {
@@ -59,7 +48,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->library = arg;
         break;
     case KEY_METHOD:
-        choose_method(&a->opts, arg, state);
+        if (!qv__method_find(arg))
+            argp_error(state, "--method: no method is named '%s'", arg);
+        a->opts.method = arg;
         break;
     case KEY_CLUSTERS:
         a->opts.tries_clusters = strcmp(arg, "auto") == 0;
