@@ -274,6 +274,12 @@ char *qv__stem(qv_arena *a, const char *path)
                           dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
+bool qv__ends_with(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
 const char *qv__dir_name(qv_arena *a, const char *dir)
 {
     size_t n = strlen(dir);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {

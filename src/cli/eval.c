@@ -3,7 +3,6 @@
 #include "eval/suite.h"
 #include "route/route.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -40,11 +39,9 @@ static void add_metrics(struct args *a, char *list, const struct argp_state *sta
 
 static void choose_split(struct args *a, const char *name, const struct argp_state *state)
 {
-    static const char *const names[] = {"all", "train", "valid", "test"};
-    for (size_t i = 0; i < QV_COUNT(names); i++)
-        if (strcmp(names[i], name) == 0)
-            a->opts.split = names[i];
-    if (!a->opts.split)
+    enum qv_part part;
+    a->opts.split = name;
+    if (!qv__part_named(&part, name))
         argp_error(state, "--split: '%s' is not all, train, valid or test", name);
 }
 

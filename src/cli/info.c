@@ -13,7 +13,6 @@
 #include "lora/peft.h"
 #include "model/model.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -326,12 +325,6 @@ static qv_status tasks_info(json_t **out, const char *path, qv_err *err)
 
 static qv_status suite_info(json_t **out, const char *path, qv_err *err)
 {
-    static const char *const parts[] = {
-        [QV_PART_ALL] = "all",
-        [QV_PART_TRAIN] = "train",
-        [QV_PART_VALID] = "valid",
-        [QV_PART_TEST] = "test",
-    };
     struct qv_suite suite;
     qv_status result = qv__suite_open(&suite, &path, 1, NULL, NULL, err);
     if (result)
@@ -339,10 +332,11 @@ static qv_status suite_info(json_t **out, const char *path, qv_err *err)
     json_t *rows = json_array();
     for (size_t i = 0; i < suite.n; i++) {
         const struct qv_suite_task *t = &suite.at[i];
-        json_array_append_new(
-            rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name, "metric",
-                            qv__metric_name(t->metric), "split", parts[t->part], "limit",
-                            t->limit ? count(t->limit) : json_null(), "path", t->paths[0]));
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name,
+                                              "metric", qv__metric_name(t->metric), "split",
+                                              qv__part_name(t->part), "limit",
+                                              t->limit ? count(t->limit) : json_null(),
+                                              "path", t->paths[0]));
     }
     *out = json_pack("{s:s, s:s, s:o, s:o}", "kind", "suite", "name", suite.name, "n_tasks",
                      count(suite.n), "tasks", rows);
@@ -362,27 +356,21 @@ static bool has_key(const char *path, const char *key)
     return has;
 }
 
-static bool ends_with(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
-}
-
 static qv_status file_info(json_t **out, const char *path, qv_err *err)
 {
-    if (ends_with(path, ".safetensors"))
+    if (qv__ends_with(path, ".safetensors"))
         return safetensors_info(out, path, err);
-    if (ends_with(path, ".gguf"))
+    if (qv__ends_with(path, ".gguf"))
         return gguf_info(out, path, err);
-    if (ends_with(path, ".model"))
+    if (qv__ends_with(path, ".model"))
         return tokenizer_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "model"))
+    if (qv__ends_with(path, ".json") && has_key(path, "model"))
         return tokenizer_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "tasks"))
+    if (qv__ends_with(path, ".json") && has_key(path, "tasks"))
         return suite_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "expert_name"))
+    if (qv__ends_with(path, ".json") && has_key(path, "expert_name"))
         return qv__mttl_info(out, path, err);
-    if (ends_with(path, ".ckpt") || ends_with(path, ".meta"))
+    if (qv__ends_with(path, ".ckpt") || qv__ends_with(path, ".meta"))
         return qv__mttl_pickle(path, err);
     return task_info(out, path, err);
 }

@@ -1,6 +1,5 @@
 /* info_files.c - see info_files.h. */
 #include "cli/info_files.h"
-#include "base/file.h"
 #include "cli/cli.h"
 #include "lora/gguf_lora.h"
 #include "lora/mttl.h"

@@ -1,6 +1,5 @@
 /* library.c - quiver library: the experts of a library, and changes to them. Each
  * action is one function and one line in the table. */
-#include "base/file.h"
 #include "cli/cli.h"
 #include "library/meta.h"
 #include "model/gguf_adapter.h"

@@ -10,7 +10,6 @@
 #include "route/route.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct args {

@@ -41,8 +41,7 @@ static qv_status add(struct documents *d, struct document one, qv_err *err)
 static qv_status split(struct documents *d, const struct qv_map *map, const char *path,
                        qv_err *err)
 {
-    const char *dot = strrchr(path, '.');
-    if (!dot || strcmp(dot, ".jsonl") != 0)
+    if (!qv__ends_with(path, ".jsonl"))
         return add(d,
                    (struct document){.bytes = map->bytes, .size = map->size, .path = path},
                    err);

@@ -230,12 +230,6 @@ static qv_status parse_lines(struct parser *p, const char *at, size_t size, qv_e
     return QV_OK;
 }
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
-}
-
 qv_status qv__dataset_parse(struct qv_dataset **out, const char *path, const char *bytes,
                             size_t size, const struct qv_dataset_opts *opts, qv_err *err)
 {
@@ -260,8 +254,8 @@ qv_status qv__dataset_parse(struct qv_dataset **out, const char *path, const cha
         bytes += 3;
         size -= 3;
     }
-    qv_status result = ends_with(path, ".json") ? parse_published(&p, bytes, size, err)
-                                                : parse_lines(&p, bytes, size, err);
+    qv_status result = qv__ends_with(path, ".json") ? parse_published(&p, bytes, size, err)
+                                                    : parse_lines(&p, bytes, size, err);
     if (!result && d->n == 0)
         result = qv_fail(err, QV_EFORMAT, "%s: no examples", path);
     if (result) {
@@ -312,7 +306,7 @@ qv_status qv__dataset_list(char ***paths, size_t *n, qv_arena *a, const char *pa
     *paths = qv_new_n(a, char *, n_names + 1);
     for (size_t i = 0; i < n_names; i++) {
         if (names[i][0] == '.' ||
-            (!ends_with(names[i], ".jsonl") && !ends_with(names[i], ".json")))
+            (!qv__ends_with(names[i], ".jsonl") && !qv__ends_with(names[i], ".json")))
             continue;
         char *file = qv__arena_fmt(a, "%s/%s", path, names[i]);
         if (!qv__is_file(file))

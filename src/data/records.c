@@ -10,12 +10,6 @@ struct reader {
     json_t *list;
 };
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
-}
-
 /* Lines -------------------------------------------------------------------------- */
 
 struct lines {
@@ -250,9 +244,9 @@ static qv_status read_list(struct reader *r, struct qv_records *out, const char 
 {
     const char *format = r->o->format;
     if (!format)
-        format = ends_with(r->path, ".json")  ? "json"
-                 : ends_with(r->path, ".csv") ? "csv"
-                                              : "jsonl";
+        format = qv__ends_with(r->path, ".json")  ? "json"
+                 : qv__ends_with(r->path, ".csv") ? "csv"
+                                                  : "jsonl";
     if (is_compressed(bytes, size))
         return qv_fail(err, QV_EFORMAT, "compressed: unpack it first");
     if (strcmp(format, "jsonl") == 0)

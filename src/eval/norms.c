@@ -136,12 +136,8 @@ static void find_learnt(struct study *s)
     if (s->known && strcmp(s->known, s->now.task) == 0)
         return;
     s->known = s->now.task;
-    for (size_t e = 0; e < s->bank->K; e++) {
-        const qv_expert_meta *m = &qv_snapshot_info(s->snap, e)->meta;
-        s->learnt[e] = false;
-        for (size_t t = 0; t < m->n_tasks; t++)
-            s->learnt[e] = s->learnt[e] || strcmp(m->task[t], s->now.task) == 0;
-    }
+    for (size_t e = 0; e < s->bank->K; e++)
+        s->learnt[e] = qv__expert_learnt(qv_snapshot_info(s->snap, e), s->now.task);
 }
 
 static void see(void *arg, size_t site, size_t T, const float *x)

@@ -33,10 +33,7 @@ static void find_learnt(struct study *s)
     s->known = s->now.task;
     for (size_t e = 0; e < s->reuse->n; e++) {
         size_t i = qv_snapshot_find(s->snap, s->reuse->name[e]);
-        const qv_expert_meta *m = &qv_snapshot_info(s->snap, i)->meta;
-        s->learnt[e] = false;
-        for (size_t t = 0; t < m->n_tasks; t++)
-            s->learnt[e] = s->learnt[e] || strcmp(m->task[t], s->now.task) == 0;
+        s->learnt[e] = qv__expert_learnt(qv_snapshot_info(s->snap, i), s->now.task);
     }
 }
 

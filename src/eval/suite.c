@@ -49,15 +49,19 @@ bool qv__metric_generates(enum qv_metric metric)
     return metric == QV_ROUGE_L || metric == QV_EXACT || metric == QV_PASS;
 }
 
-static qv_status part_of(enum qv_part *out, const char *name, qv_err *err)
+const char *qv__part_name(enum qv_part part)
+{
+    return parts[part];
+}
+
+bool qv__part_named(enum qv_part *out, const char *name)
 {
     for (size_t i = 0; i < QV_COUNT(parts); i++)
         if (strcmp(parts[i], name) == 0) {
             *out = (enum qv_part)i;
-            return QV_OK;
+            return true;
         }
-    return qv_fail(err, QV_EFORMAT, "no split '%s': there are all, train, valid, test",
-                   name);
+    return false;
 }
 
 static qv_status add_task(struct qv_suite *s, const struct qv_suite_task *like,
@@ -79,12 +83,6 @@ static qv_status add_task(struct qv_suite *s, const struct qv_suite_task *like,
     return QV_OK;
 }
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
-}
-
 /* The data files of a directory (*.json, *.jsonl, *.csv, *.txt), or the file itself. */
 static qv_status list_data(char ***files, size_t *n, qv_arena *a, const char *path,
                            qv_err *err)
@@ -100,8 +98,8 @@ static qv_status list_data(char ***files, size_t *n, qv_arena *a, const char *pa
     *n = 0;
     for (size_t i = 0; i < n_names; i++)
         if (names[i][0] != '.' &&
-            (ends_with(names[i], ".json") || ends_with(names[i], ".jsonl") ||
-             ends_with(names[i], ".csv") || ends_with(names[i], ".txt")))
+            (qv__ends_with(names[i], ".json") || qv__ends_with(names[i], ".jsonl") ||
+             qv__ends_with(names[i], ".csv") || qv__ends_with(names[i], ".txt")))
             (*files)[(*n)++] = qv__arena_fmt(a, "%s/%s", path, names[i]);
     return *n ? QV_OK
               : qv_fail(err, QV_ENOTFOUND,
@@ -159,8 +157,9 @@ static qv_status read_settings(struct qv_suite_task *like, qv_arena *a, const js
         result = qv__metric_of(&like->metric, metric, err);
     if (!result)
         result = qv__json_str(from, "split", &split, err);
-    if (!result && split)
-        result = part_of(&like->part, split, err);
+    if (!result && split && !qv__part_named(&like->part, split))
+        result = qv_fail(err, QV_EFORMAT,
+                         "no split '%s': there are all, train, valid, test", split);
     const struct {
         const char *key;
         size_t *to;
@@ -251,9 +250,8 @@ static qv_status read_suite(struct qv_suite *s, const json_t *suite, const char 
  * list "tasks". Anything else is left for the reader of task files to judge. */
 static qv_status find_suite(json_t **suite, const char *path, qv_err *err)
 {
-    size_t n = strlen(path);
     *suite = NULL;
-    if (n < 5 || strcmp(path + n - 5, ".json") != 0 || qv__is_dir(path))
+    if (!qv__ends_with(path, ".json") || qv__is_dir(path))
         return QV_OK;
     qv_status result = qv__json_read(suite, path, SIZE_MAX, err);
     if (!result && !json_is_array(json_object_get(*suite, "tasks"))) {

@@ -142,12 +142,9 @@ static qv_status compare(struct qv_transfer *t, const qv_snapshot *snap, qv_err 
 
 static int owner_of(const qv_snapshot *snap, const char *task)
 {
-    for (size_t i = 0; i < qv_snapshot_size(snap); i++) {
-        const qv_expert_meta *m = &qv_snapshot_info(snap, i)->meta;
-        for (size_t j = 0; j < m->n_tasks; j++)
-            if (strcmp(m->task[j], task) == 0)
-                return (int)i;
-    }
+    for (size_t i = 0; i < qv_snapshot_size(snap); i++)
+        if (qv__expert_learnt(qv_snapshot_info(snap, i), task))
+            return (int)i;
     return -1;
 }
 

@@ -8,7 +8,6 @@
 #include "lora/peft.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

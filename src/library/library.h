@@ -33,6 +33,9 @@ qv_status qv__library_read(struct qv_expert **out, const qv_library *lib, const 
 qv_status qv__snapshot_read(struct qv_expert **out, const qv_snapshot *snap, size_t i,
                             const struct qv_sites *sites, qv_err *err) QV_MUST_CHECK;
 
+/* Whether an expert was trained on that task. */
+bool qv__expert_learnt(const qv_expert_info *info, const char *task);
+
 /* Keep tensors computed from the expert whose hash is `hash`. Fails with
  * QV_ENOTFOUND if the expert is no longer that one. */
 qv_status qv__library_put_artifact(qv_library *lib, const char *name, const char *kind,

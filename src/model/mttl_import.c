@@ -5,7 +5,6 @@
 #include "model/families.h"
 #include "model/family.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- Phi-2's first layout ---- */

@@ -21,9 +21,9 @@ qv_status qv__report_read_studies(struct qv_report *r, const char *dir, qv_err *
     qv_status result = qv__list_dir(&names, &n, &r->arena, dir, err);
     for (size_t i = 0; !result && i < n; i++) {
         const char *path = qv__arena_fmt(&r->arena, "%s/%s", dir, names[i]);
-        size_t length = strlen(names[i]), k = 0;
+        size_t k = 0;
         json_t *v;
-        if (length <= 5 || strcmp(names[i] + length - 5, ".json") != 0)
+        if (!qv__ends_with(names[i], ".json"))
             continue;
         result = qv__json_read(&v, path, MOST_BYTES, err);
         if (result)

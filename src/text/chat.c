@@ -5,7 +5,6 @@
 #include "text/normalize.h"
 #include "text/utf8.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define BOS "\x01"

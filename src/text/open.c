@@ -7,8 +7,6 @@
 #include "text/gguf_tokenizer.h"
 #include "text/tokenizer.h"
 
-#include <string.h>
-
 enum { FILE_MAX = 256 << 20 };
 
 typedef qv_status (*parse_fn)(qv_tokenizer **out, const char *bytes, size_t size,
@@ -115,12 +113,11 @@ qv_status qv_tokenizer_open(qv_tokenizer **out, const char *path, qv_err *err)
     *out = NULL;
     qv_arena a = {0};
     qv_status result;
-    size_t n = strlen(path);
     if (qv__is_dir(path))
         result = open_dir(out, &a, path, err);
-    else if (n >= 5 && !strcmp(path + n - 5, ".gguf"))
+    else if (qv__ends_with(path, ".gguf"))
         result = open_gguf(out, path, err);
-    else if (n >= 5 && !strcmp(path + n - 5, ".json"))
+    else if (qv__ends_with(path, ".json"))
         result = open_one(out, path, qv__tokenizer_parse_json, err);
     else
         result = open_one(out, path, qv__tokenizer_parse_spm, err);
