@@ -13,7 +13,6 @@
 #include "base/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static qv_status add_line(ngram *m, const char *line, size_t n, qv_err *err)

@@ -6,7 +6,6 @@
  * library sees many kills. */
 #include <quiver/build.h>
 
-#include "base/file.h"
 #include "base/rng.h"
 #include "library/library.h"
 #include "support/place.h"
@@ -15,7 +14,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>

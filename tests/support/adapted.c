@@ -3,12 +3,10 @@
 
 #include <quiver/build.h>
 
-#include "base/file.h"
 #include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 const char *const expert[K] = {"cow", "elm", "fir", "owl"};

@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static bool stop(void *arg, const char *what, double done, double total, const char *note)
 {

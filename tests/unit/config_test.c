@@ -4,7 +4,6 @@
 #include "support/scratch.h"
 #include "support/tiny.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

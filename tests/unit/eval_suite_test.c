@@ -6,7 +6,6 @@
 #include "data/task.h"
 #include "eval/run.h"
 #include "eval/sandbox.h"
-#include "model/model.h"
 #include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"

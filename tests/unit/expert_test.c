@@ -3,7 +3,6 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <string.h>
 
 static const struct qv_expert_shape shape[] = {
     {"model.layers.0.q_proj", 300, 4, 4, 16},

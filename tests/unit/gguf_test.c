@@ -3,7 +3,6 @@
 #include "format/gguf_write.h"
 #include "support/scratch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,9 @@
 /* mapping_test.c - data files of every format as records, templates over their fields, and
  * the examples that a mapping makes of them; each refusal. */
 #include "data/mapping.h"
-#include "base/file.h"
 #include "base/regex.h"
 #include "support/scratch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static qv_arena arena;

@@ -10,7 +10,6 @@
 #include "support/tensors.h"
 #include "support/tiny.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

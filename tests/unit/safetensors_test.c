@@ -2,7 +2,6 @@
 #include "format/safetensors.h"
 #include "support/scratch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,6 @@
 #include "support/scratch.h"
 #include "support/tiny.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

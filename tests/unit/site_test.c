@@ -2,8 +2,6 @@
 #include "lora/site.h"
 #include "support/near.h"
 
-#include <string.h>
-
 static const struct qv_site site[] = {
     {"model.layers.0.self_attn.q_proj", 0, 8, 8},
     {"model.layers.0.self_attn.v_proj", 0, 8, 4},

@@ -4,7 +4,6 @@
 #include "support/near.h"
 #include "support/place.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

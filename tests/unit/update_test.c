@@ -8,7 +8,6 @@
 #include "support/experts.h"
 #include "support/near.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
