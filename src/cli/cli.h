@@ -83,6 +83,7 @@ void qv__print_table(const json_t *rows);
 
 /* A number, or null if it is not finite. */
 json_t *qv__json_number(double x);
+json_t *qv__json_square(const float *x, size_t n); // [n, n], all finite
 json_t *qv__json_strings(const char *const *s, size_t n);
 json_t *qv__json_names(const qv_snapshot *snap); // of a library's experts
 

@@ -117,18 +117,6 @@ static json_t *column_of(const json_t *rows, const char *key)
     return list;
 }
 
-static json_t *similarities(const struct grouping *g)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < g->n; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < g->n; j++)
-            json_array_append_new(row, json_real((double)g->sim[i * g->n + j]));
-        json_array_append_new(list, row);
-    }
-    return list;
-}
-
 static void print_grouping(const struct grouping *g, bool as_json)
 {
     json_t *clusters = json_array(), *rows = json_array();
@@ -150,7 +138,8 @@ static void print_grouping(const struct grouping *g, bool as_json)
         qv__print(json_pack("{s:O, s:o, s:o, s:o, s:o}", "clusters", clusters, "within",
                             column_of(rows, "within"), "to_others",
                             column_of(rows, "to_others"), "experts",
-                            qv__json_names(g->snap), "similarity", similarities(g)),
+                            qv__json_names(g->snap), "similarity",
+                            qv__json_square(g->sim, g->n)),
                   true);
     else
         qv__print_table(rows);

@@ -114,10 +114,7 @@ static void add_sites(json_t *rows, json_t *ranks, json_t *scales,
         const struct qv_expert_site *s = &e->site[i];
         add_once(ranks, count(s->R));
         add_once(scales, json_real((double)s->scale));
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
-                                              "rank", count(s->R), "scale",
-                                              (double)s->scale, "inputs", count(s->D_in),
-                                              "outputs", count(s->D_out)));
+        json_array_append_new(rows, qv__site_row(s));
     }
 }
 
@@ -186,6 +183,14 @@ static qv_status library_info(json_t **out, const char *path, qv_err *err)
     return result;
 }
 
+static json_t *shape_of(const size_t *shape, int rank)
+{
+    json_t *list = json_array();
+    for (int d = 0; d < rank; d++)
+        json_array_append_new(list, count(shape[d]));
+    return list;
+}
+
 static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
 {
     struct qv_st st;
@@ -196,11 +201,9 @@ static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
     size_t elements = 0;
     for (size_t i = 0; i < st.n; i++) {
         const struct qv_tensor *t = &st.tensor[i];
-        json_t *shape = json_array();
-        for (int d = 0; d < t->rank; d++)
-            json_array_append_new(shape, count(t->shape[d]));
         json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", t->name, "type",
-                                                 t->dtype_name, "shape", shape));
+                                                 t->dtype_name, "shape",
+                                                 shape_of(t->shape, t->rank)));
         elements += t->n;
     }
     for (size_t i = 0; i < st.n_meta; i++)
@@ -256,12 +259,10 @@ static qv_status gguf_info(json_t **out, const char *path, qv_err *err)
     size_t elements = 0, bytes = 0;
     for (size_t i = 0; i < g.n; i++) {
         const struct qv_gguf_tensor *t = &g.tensor[i];
-        json_t *shape = json_array();
-        for (int d = 0; d < t->rank; d++)
-            json_array_append_new(shape, count(t->shape[d]));
         json_array_append_new(tensors, json_pack("{s:o, s:s, s:o}", "name",
                                                  qv__json_text(t->name, strlen(t->name)),
-                                                 "type", t->type->name, "shape", shape));
+                                                 "type", t->type->name, "shape",
+                                                 shape_of(t->shape, t->rank)));
         elements += t->n;
         bytes += t->bytes;
     }

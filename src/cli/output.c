@@ -30,6 +30,18 @@ json_t *qv__json_number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+json_t *qv__json_square(const float *x, size_t n)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *row = json_array();
+        for (size_t j = 0; j < n; j++)
+            json_array_append_new(row, json_real((double)x[i * n + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
 json_t *qv__json_strings(const char *const *s, size_t n)
 {
     json_t *list = json_array();

@@ -52,18 +52,6 @@ static json_t *matrix(const double *x, size_t rows, size_t columns)
 
 /* ---- transfer ---- */
 
-static json_t *likeness(const struct qv_transfer *t)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < t->K; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < t->K; j++)
-            json_array_append_new(row, json_real((double)t->similarity[i * t->K + j]));
-        json_array_append_new(list, row);
-    }
-    return list;
-}
-
 /* A row a task: the base, its own expert, and the best of the others. */
 static json_t *transfer_rows(const struct qv_transfer *t)
 {
@@ -109,7 +97,7 @@ static qv_status study_transfer(struct found *f, const qv_model *m, const struct
                            qv__json_strings(t.task, t.T), "own", own, "base",
                            numbers(t.base, t.T), "score", matrix(t.score, t.K, t.T),
                            "library", a->words.at[1], "correlation", f->facts);
-        json_object_set_new(f->all, "similarity", likeness(&t));
+        json_object_set_new(f->all, "similarity", qv__json_square(t.similarity, t.K));
     }
     qv__transfer_end(&t);
     return result;

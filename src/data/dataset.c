@@ -112,13 +112,7 @@ static qv_status add_example(struct parser *p, const json_t *record, qv_err *err
     e.prompt = p->definition ? instruct(&d->arena, p->definition, prompt)
                              : qv__arena_str(&d->arena, prompt);
 
-    if (d->n == p->room) {
-        p->room = p->room ? 2 * p->room : 64;
-        struct qv_example *more = qv_new_n(&d->arena, struct qv_example, p->room);
-        if (d->n)
-            memcpy(more, d->at, d->n * sizeof *more);
-        d->at = more;
-    }
+    d->at = qv_more(&d->arena, struct qv_example, d->at, d->n, &p->room);
     d->at[d->n++] = e;
     return QV_OK;
 }

@@ -225,13 +225,7 @@ static qv_status read_shots(struct qv_shots **out, struct reader *r, const char 
 static void add(struct reader *r, const struct qv_example *e)
 {
     struct qv_dataset *d = r->d;
-    if (d->n == r->room) {
-        r->room = r->room ? 2 * r->room : 64;
-        struct qv_example *more = qv_new_n(&d->arena, struct qv_example, r->room);
-        if (d->n)
-            memcpy(more, d->at, d->n * sizeof *more);
-        d->at = more;
-    }
+    d->at = qv_more(&d->arena, struct qv_example, d->at, d->n, &r->room);
     d->at[d->n++] = *e;
 }
 

@@ -186,13 +186,7 @@ static struct qv_norms_task *task_of(struct qv_norms *out, const char *name)
 static void put_ratio(struct study *s, double ratio)
 {
     struct qv_norms *out = s->out;
-    if (out->n == s->room) {
-        s->room = 2 * s->room + 64;
-        double *more = qv_new_n(&out->arena, double, s->room);
-        if (out->n)
-            memcpy(more, out->ratio, out->n * sizeof *more);
-        out->ratio = more;
-    }
+    out->ratio = qv_more(&out->arena, double, out->ratio, out->n, &s->room);
     out->ratio[out->n++] = ratio;
 }
 

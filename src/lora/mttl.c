@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/regex.h"
+#include "lora/peft_extra.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -153,13 +154,7 @@ struct parts {
 
 static void add_part(struct parts *p, struct part part)
 {
-    if (p->n == p->room) {
-        struct part *old = p->at;
-        p->room = 2 * p->room + 16;
-        p->at = qv_new_n(p->a, struct part, p->room);
-        if (p->n)
-            memcpy(p->at, old, p->n * sizeof *old);
-    }
+    p->at = qv_more(p->a, struct part, p->at, p->n, &p->room);
     p->at[p->n++] = part;
 }
 
@@ -341,18 +336,10 @@ static int by_path(const void *x, const void *y)
 
 static qv_status check_matrix(const struct qv_tensor *t, qv_err *err)
 {
-    if (t->dtype != QV_F32 && t->dtype != QV_F16 && t->dtype != QV_BF16)
-        return qv_fail(err, QV_EUNSUPPORTED,
-                       "dtype %s is not supported, F32, F16 and BF16 are", t->dtype_name);
     if (t->rank == 4)
         return qv_fail(err, QV_EUNSUPPORTED,
                        "4 dimensions: several skills in one expert are not supported");
-    if (t->rank != 2)
-        return qv_fail(err, QV_EUNSUPPORTED,
-                       "%d dimensions, and only matrices are supported", t->rank);
-    if (t->n == 0)
-        return qv_fail(err, QV_EFORMAT, "an empty matrix");
-    return QV_OK;
+    return qv__peft_check_tensor(t, 2, err);
 }
 
 /* The shape of a site from its two parts; errors are about A's tensor unless *about

@@ -61,6 +61,21 @@ static void an_arena_gives_zeroed_aligned_memory_of_any_size(void **state)
     qv__arena_free(&a);
 }
 
+static void a_list_in_an_arena_keeps_what_it_has_as_it_grows(void **state)
+{
+    (void)state;
+    qv_arena a = {0};
+    size_t *x = NULL, room = 0;
+    for (size_t n = 0; n < 1000; n++) {
+        x = qv_more(&a, size_t, x, n, &room);
+        assert_true(n < room && room <= 1024);
+        x[n] = n;
+    }
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(x[i], i);
+    qv__arena_free(&a);
+}
+
 static void measuring_and_carving_agree(void **state)
 {
     (void)state;
@@ -396,6 +411,7 @@ int main(void)
         cmocka_unit_test(context_is_put_in_front),
         cmocka_unit_test(a_sentence_too_long_is_cut_and_terminated),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_of_any_size),
+        cmocka_unit_test(a_list_in_an_arena_keeps_what_it_has_as_it_grows),
         cmocka_unit_test(measuring_and_carving_agree),
         cmocka_unit_test(carved_memory_is_zero_whoever_had_it_before),
         cmocka_unit_test(a_layout_that_overflows_gives_no_memory),
