@@ -21,11 +21,6 @@ size_t qv__arg_size(const struct argp_state *state, const char *option, const ch
     return (size_t)x;
 }
 
-uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg)
-{
-    return qv__arg_size(state, option, arg, 0);
-}
-
 double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
                       double least, double most)
 {
@@ -108,7 +103,7 @@ static error_t parse_seed(int key, char *arg, struct argp_state *state)
 {
     if (key != 's')
         return ARGP_ERR_UNKNOWN;
-    *(uint64_t *)state->input = qv__arg_seed(state, "--seed", arg);
+    *(uint64_t *)state->input = qv__arg_size(state, "--seed", arg, 0);
     return 0;
 }
 

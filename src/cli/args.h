@@ -53,7 +53,6 @@ qv_status qv__reuse_begin(qv_model **m, qv_reuse **reuse, const struct qv_base *
 /* Numbers. What is not one, or is out of range, is wrong usage of `option`. */
 size_t qv__arg_size(const struct argp_state *state, const char *option, const char *arg,
                     size_t least);
-uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg);
 float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
                     double least, double most);
 double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
