@@ -17,6 +17,16 @@
 
 _Noreturn void qv__check_failed(const char *cond, const char *file, int line);
 
+/* Of several failures in a parallel loop the first item's, whichever thread came first.
+ * All-zero: none. Items are noted from any thread of the loop. */
+struct qv_first {
+    bool failed;
+    size_t at;
+    qv_err err;
+};
+void qv__first_note(struct qv_first *f, size_t item, const qv_err *err);
+qv_status qv__first_tell(const struct qv_first *f, qv_err *err);
+
 #define QV_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static inline size_t qv__min(size_t a, size_t b)

@@ -20,7 +20,7 @@ struct parser {
     const char *definition; // of a Natural Instructions task, or NULL
 };
 
-/* Fields -------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static const char *copy_target(qv_arena *a, const char *s)
 {
@@ -142,7 +142,7 @@ static qv_status read_definition(struct parser *p, const json_t *v, qv_err *err)
     return QV_OK;
 }
 
-/* Files --------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static qv_status parse_published(struct parser *p, const char *bytes, size_t size,
                                  qv_err *err)

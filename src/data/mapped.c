@@ -13,7 +13,7 @@ struct reader {
     size_t room;         // for examples
 };
 
-/* Fields -------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static void set_group(void *record, const char *name, const char *text, size_t n)
 {
@@ -151,7 +151,7 @@ static qv_status make_example(struct qv_example *e, const struct reader *r, qv_e
     return e->n_targets ? QV_OK : qv_fail(err, QV_EFORMAT, "no target");
 }
 
-/* Files --------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* Prompt and answer as they stand before another prompt. */
 static const char *as_shot(qv_arena *a, const struct qv_example *e)

@@ -55,7 +55,7 @@ static qv_status read_strings(const char *const **out, size_t *n, struct parser 
     return QV_OK;
 }
 
-/* Templates ---------------------------------------------------------------------- */
+/* ---- templates ---- */
 
 static qv_status read_templates(const struct qv_template ***out, size_t *n,
                                 struct parser *p, const char *key, qv_err *err)
@@ -118,7 +118,7 @@ static qv_status read_filters(struct parser *p, qv_err *err)
     return QV_OK;
 }
 
-/* Files and fields ---------------------------------------------------------------- */
+/* ---- files and fields ---- */
 
 static const char *place(struct parser *p, const char *path)
 {

@@ -10,7 +10,7 @@ struct reader {
     json_t *list;
 };
 
-/* Lines -------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 struct lines {
     const char *at, *end;
@@ -93,7 +93,7 @@ static qv_status read_lines(struct reader *r, const char *bytes, size_t size, qv
                   : QV_OK;
 }
 
-/* CSV ---------------------------------------------------------------------------- */
+/* ---- CSV ---- */
 
 struct csv {
     const char *at, *end;
@@ -189,7 +189,7 @@ static qv_status read_csv(struct reader *r, const char *bytes, size_t size, qv_e
     return result;
 }
 
-/* Files -------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static qv_status read_json(struct reader *r, struct qv_records *out, const char *bytes,
                            size_t size, qv_err *err)

@@ -38,7 +38,7 @@ struct ngram {
     double discount[ORDERS + 1][3]; // of a gram of so many bytes
 };
 
-/* Tables -------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static uint64_t *key_at(const struct table *t, size_t i)
 {
@@ -88,7 +88,7 @@ static const void *find(const struct table *t, uint64_t key)
     return at && *at ? at : NULL;
 }
 
-/* Counting ------------------------------------------------------------------ */
+/* ---- counting ---- */
 
 static uint64_t last_bytes(uint64_t bytes, size_t k)
 {
@@ -208,7 +208,7 @@ qv_status ngram_finish(ngram *m, qv_err *err)
     return QV_OK;
 }
 
-/* Asking -------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 static double interpolate(const ngram *m, const struct context *c, const struct gram *g,
                           size_t k, double shorter, enum smoothing smoothing)

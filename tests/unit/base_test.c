@@ -42,6 +42,22 @@ static void a_sentence_too_long_is_cut_and_terminated(void **state)
     assert_int_equal(strlen(err.msg), sizeof err.msg - 1);
 }
 
+static void of_failures_in_parallel_the_first_items_is_told(void **state)
+{
+    (void)state;
+    struct qv_first f = {0};
+    qv_err err = {.code = QV_OK};
+    assert_int_equal(qv__first_tell(&f, &err), QV_OK);
+#pragma omp parallel for schedule(dynamic, 1)
+    for (size_t i = 0; i < 100; i++) {
+        qv_err own;
+        if (i % 10 == 7 && qv_fail(&own, QV_EIO, "item %zu", i))
+            qv__first_note(&f, i, &own);
+    }
+    assert_fails(qv__first_tell(&f, &err), QV_EIO, &err, "item 7");
+    assert_int_equal(qv__first_tell(&f, NULL), QV_EIO);
+}
+
 static void an_arena_gives_zeroed_aligned_memory_of_any_size(void **state)
 {
     (void)state;
@@ -410,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_failure_is_a_code_and_a_sentence),
         cmocka_unit_test(context_is_put_in_front),
         cmocka_unit_test(a_sentence_too_long_is_cut_and_terminated),
+        cmocka_unit_test(of_failures_in_parallel_the_first_items_is_told),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_of_any_size),
         cmocka_unit_test(a_list_in_an_arena_keeps_what_it_has_as_it_grows),
         cmocka_unit_test(measuring_and_carving_agree),

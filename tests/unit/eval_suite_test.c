@@ -179,7 +179,7 @@ static void an_answer_ends_before_its_stop(void **state)
     qv_eval_free(free_one);
 }
 
-/* Shots --------------------------------------------------------------------------- */
+/* ---- shots ---- */
 
 static void shots_stand_before_the_prompt(void **state)
 {
@@ -262,7 +262,7 @@ static void all_options_follow_as_many_shots_as_the_longest_allows(void **state)
 #undef OPTION
 }
 
-/* Programs ------------------------------------------------------------------------- */
+/* ---- programs ---- */
 
 /* What a random model says is not a program; but after a # on a line of its own, it is a
  * comment, and the tests decide. */

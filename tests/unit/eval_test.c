@@ -76,7 +76,7 @@ static qv_eval_result *eval(const char *path, const qv_reuse *reuse, qv_eval_opt
     return r;
 }
 
-/* By hand ----------------------------------------------------------------------- */
+/* ---- by hand ---- */
 
 static size_t encode(int *ids, const char *text)
 {
@@ -127,7 +127,7 @@ static struct qv_dataset *read_task(const char *path)
     return d;
 }
 
-/* Tests -------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void assert_near(double got, double want, double within)
 {

@@ -37,7 +37,7 @@ static int set_up(void **state)
     return 0;
 }
 
-/* Examples ------------------------------------------------------------------------- */
+/* ---- examples ---- */
 
 /* Ids below every vocabulary here: how many are shared is plain to see. BOS is 1, as the
  * model has it. */
@@ -119,7 +119,7 @@ static void check_options(const qv_model *m, const qv_reuse *reuse, const char *
     }
 }
 
-/* Tests ---------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void options_share_what_all_of_them_begin_with(void **state)
 {
