@@ -71,15 +71,12 @@ static qv_status add_task(struct qv_suite *s, const struct qv_suite_task *like,
         if (strcmp(s->at[j].name, name) == 0)
             return qv_fail(err, QV_EEXIST, "task '%s' is both %s and %s", name,
                            s->at[j].paths[0], paths[0]);
-    struct qv_suite_task *more = qv_new_n(&s->arena, struct qv_suite_task, s->n + 1);
-    if (s->n)
-        memcpy(more, s->at, s->n * sizeof *more);
-    s->at = more;
-    s->at[s->n] = *like;
-    s->at[s->n].name = name;
-    s->at[s->n].paths = paths;
-    s->at[s->n].n_paths = n;
-    s->n++;
+    s->at = qv_more(&s->arena, struct qv_suite_task, s->at, s->n, &s->room);
+    struct qv_suite_task *one = &s->at[s->n++];
+    *one = *like;
+    one->name = name;
+    one->paths = paths;
+    one->n_paths = n;
     return QV_OK;
 }
 
@@ -185,10 +182,7 @@ static qv_status read_map(struct qv_suite *s, struct qv_suite_task *like,
     qv_status result = qv__mapping_parse(&map, &s->arena, task, dir, err);
     if (result)
         return result;
-    struct qv_mapping **more = qv_new_n(&s->arena, struct qv_mapping *, s->n_maps + 1);
-    if (s->n_maps)
-        memcpy(more, s->map, s->n_maps * sizeof *more);
-    s->map = more;
+    s->map = qv_more(&s->arena, struct qv_mapping *, s->map, s->n_maps, &s->maps_room);
     s->map[s->n_maps++] = map;
     like->map = map;
     return QV_OK;

@@ -66,10 +66,10 @@ struct qv_suite_task {
 
 struct qv_suite {
     const char *name;
-    struct qv_suite_task *at;
-    size_t n;
+    struct qv_suite_task *at; // [n]
+    size_t n, room;
     struct qv_mapping **map; // [n_maps]
-    size_t n_maps;
+    size_t n_maps, maps_room;
     qv_arena arena; // owns everything
 };
 
