@@ -2,12 +2,12 @@
 #include "eval/transfer.h"
 
 #include "base/rng.h"
+#include "base/select.h"
 #include "cluster/cluster.h"
 #include "library/library.h"
 #include "model/model.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { RESAMPLES = 2000 };
@@ -84,12 +84,6 @@ static double drawn_expert(const struct qv_transfer *t, const double *drawn, siz
     return 1;
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t)
 {
     qv_arena a = {0};
@@ -110,7 +104,7 @@ struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t)
         n += isfinite(r[n]) != 0; // few tasks: a draw may leave nothing that varies
     }
     if (n > RESAMPLES / 2) {
-        qsort(r, n, sizeof *r, by_value);
+        qv__sort(r, n);
         c.low = r[n / 40];
         c.high = r[n - 1 - n / 40];
     }

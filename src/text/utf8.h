@@ -19,6 +19,15 @@ static inline size_t qv__utf8_len(const char *text)
     return b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
 }
 
+/* How many characters a text has: bytes that do not go on with another. */
+static inline size_t qv__utf8_count(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
 /* The code point of a valid character. */
 uint32_t qv__utf8_read(const char *text);
 
