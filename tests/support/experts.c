@@ -44,6 +44,12 @@ struct qv_expert *expert_filled(const char *name, float v)
     return e;
 }
 
+void free_experts(struct qv_expert **e, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        qv__expert_free(e[k]);
+}
+
 float *normals(size_t n, uint64_t seed)
 {
     float *x = malloc((n ? n : 1) * sizeof *x);

@@ -20,6 +20,8 @@ struct qv_expert *expert_drawn(const char *name, const struct qv_expert_shape *s
 /* An expert of two small sites whose every weight, and whose alpha, is `v`. */
 struct qv_expert *expert_filled(const char *name, float v);
 
+void free_experts(struct qv_expert **e, size_t n);
+
 /* n normal numbers. Ended with free(). */
 float *normals(size_t n, uint64_t seed);
 

@@ -33,6 +33,15 @@ const char *scratch_path(void **state, const char *name)
     return path;
 }
 
+void copy_file(const char *from, const char *to)
+{
+    struct qv_map map;
+    qv_err err = {0};
+    assert_works(qv__map(&map, from, &err), &err);
+    assert_works(qv__write_file(to, map.bytes, map.size, &err), &err);
+    qv__unmap(&map);
+}
+
 void write_text(const char *path, const char *text)
 {
     FILE *f = fopen(path, "w");

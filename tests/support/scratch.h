@@ -16,6 +16,7 @@ int remove_scratch(void **state);
 /* `name` in the scratch directory; good until the ninth call after this one. */
 const char *scratch_path(void **state, const char *name);
 
+void copy_file(const char *from, const char *to);
 void write_text(const char *path, const char *text);
 /* The file holds exactly `text`. */
 void assert_file_holds(const char *path, const char *text);

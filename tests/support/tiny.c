@@ -38,30 +38,30 @@ void write_tiny_model(const char *dir, uint64_t seed)
                                 .eos = 0};
     qv_model *m;
     qv_err err;
-    struct qv_map tokenizer;
     qv_arena a = {0};
     assert_works(qv__model_new(&m, &c, seed, &err), &err);
     assert_works(qv__model_each(m, enlarge, m, &err), &err);
     assert_works(qv__make_dir(dir, &err), &err);
     assert_works(qv__model_write(m, dir, QV_F32, &err), &err);
     qv_model_close(m);
-    assert_works(qv__map(&tokenizer, "tests/golden/text/tiny_llama3/tokenizer.json", &err),
-                 &err);
-    assert_works(qv__write_file(qv__arena_fmt(&a, "%s/tokenizer.json", dir),
-                                tokenizer.bytes, tokenizer.size, &err),
-                 &err);
-    qv__unmap(&tokenizer);
+    copy_file("tests/golden/text/tiny_llama3/tokenizer.json",
+              qv__arena_fmt(&a, "%s/tokenizer.json", dir));
     qv__arena_free(&a);
+}
+
+qv_model *opened(const char *path)
+{
+    qv_model *m;
+    qv_err err;
+    assert_works(qv_model_open(&m, path, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
+                 &err);
+    return m;
 }
 
 qv_model *tiny_model(const char *dir, uint64_t seed)
 {
-    qv_model *m;
-    qv_err err;
     write_tiny_model(dir, seed);
-    assert_works(qv_model_open(&m, dir, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
-                 &err);
-    return m;
+    return opened(dir);
 }
 
 void assert_same_config(const struct qv_config *a, const struct qv_config *b)

@@ -10,7 +10,10 @@
  * tests/golden/text/tiny_llama3, weights a function of the seed. */
 void write_tiny_model(const char *dir, uint64_t seed);
 
-/* Write one and open it; products are of floats. */
+/* The model at `path`; products are of floats. */
+qv_model *opened(const char *path);
+
+/* Write a tiny one and open it. */
 qv_model *tiny_model(const char *dir, uint64_t seed);
 
 /* The same, field by field: the bytes between them mean nothing. */
