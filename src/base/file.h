@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "base/arena.h"
 
-/* A file mapped read-only. `bytes` may be NULL when `size` is 0. */
+/* A file mapped read-only. */
 struct qv_map {
     const char *bytes;
     size_t size;

@@ -62,7 +62,7 @@ static qv_status split(struct documents *d, const struct qv_map *map, const char
 static qv_status encode(struct document *d, const qv_tokenizer *tok, qv_err *err)
 {
     json_t *line = NULL;
-    const char *text = d->bytes ? d->bytes : "";
+    const char *text = d->bytes;
     size_t size = d->size;
     qv_status result = QV_OK;
     if (d->is_json && !(result = qv__json_parse(&line, d->bytes, d->size, err))) {

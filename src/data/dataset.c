@@ -268,7 +268,7 @@ qv_status qv__dataset_read(struct qv_dataset **out, const char *path,
     qv_status result = qv__map(&map, path, err);
     if (result)
         return result;
-    result = qv__dataset_parse(out, path, map.bytes ? map.bytes : "", map.size, opts, err);
+    result = qv__dataset_parse(out, path, map.bytes, map.size, opts, err);
     qv__unmap(&map);
     return result;
 }

@@ -217,7 +217,7 @@ static qv_status read_beside(struct reader *r, const struct qv_beside *b, qv_err
     qv_status result = qv__map(&map, b->path, err);
     if (result)
         return result;
-    struct lines l = lines_of(map.bytes ? map.bytes : "", map.size);
+    struct lines l = lines_of(map.bytes, map.size);
     const char *line;
     size_t n, i = 0, had = json_array_size(r->list);
     while (!result && next_line(&l, &line, &n)) {
@@ -295,7 +295,7 @@ qv_status qv__records_read(struct qv_records *out, const char *path,
     qv_status result = qv__map(&map, path, err);
     if (result)
         return result;
-    result = qv__records_parse(out, path, map.bytes ? map.bytes : "", map.size, opts, err);
+    result = qv__records_parse(out, path, map.bytes, map.size, opts, err);
     qv__unmap(&map);
     return result;
 }

@@ -29,7 +29,7 @@ static qv_status open_one(qv_tokenizer **out, const char *path, parse_fn parse, 
     qv_status result = map_file(&map, path, err);
     if (result)
         return result;
-    result = parse(out, map.bytes ? map.bytes : "", map.size, err);
+    result = parse(out, map.bytes, map.size, err);
     qv__unmap(&map);
     return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
 }
