@@ -1,8 +1,9 @@
 /* base.h - what every source file of quiver includes first.
  *
- * The public errors, plus the one way our own mistakes are reported: qv_check
- * stays on in release builds and aborts with file and line. Nothing that a
- * file, a user or a network can cause may reach a qv_check.
+ * The public errors, plus which of several in a parallel loop is told, and the one
+ * way our own mistakes are reported: qv_check stays on in release builds and aborts
+ * with file and line. Nothing that a file, a user or a network can cause may reach
+ * a qv_check.
  */
 #ifndef QV_BASE_BASE_H
 #define QV_BASE_BASE_H

@@ -29,6 +29,7 @@ struct qv_fit_sums {
     double c, cc, xc;
 };
 
+/* 1 / x, but 0 of 0. */
 static inline float qv__inverse(float x)
 {
     return x != 0 ? 1 / x : 0;

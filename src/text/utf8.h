@@ -1,4 +1,4 @@
-/* utf8.h - reading and writing one character of UTF-8.
+/* utf8.h - reading, writing and counting characters of UTF-8.
  *
  * The door (tokenizer.c) sets bytes that are not UTF-8 apart; every other file
  * of text/ trusts that its text is UTF-8.
