@@ -97,6 +97,7 @@ $(TESTS): $B/%: $B/%.o $B/libsupport.a $B/libquiver.a
 $B/tests/e2e/stories_test: | $B/tools/llama2c
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/bench/ngram: $B/tests/support/ngram.o
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

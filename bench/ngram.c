@@ -5,18 +5,17 @@
  *
  * TRAIN are *.txt files (one text each) or *.jsonl (a line's "text" each); TEST
  * are texts. Prints CSV: file, characters (code points), and bits per character
- * with Witten-Bell and with modified Kneser-Ney smoothing; see data/ngram.h for
+ * with Witten-Bell and with modified Kneser-Ney smoothing; see support/ngram.h for
  * the model: a byte given the five bytes before it.
  */
-#include "data/ngram.h"
+#include "support/ngram.h"
 #include "base/file.h"
 #include "base/json.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-static qv_status add_line(qv_ngram *m, const char *line, size_t n, qv_err *err)
+static qv_status add_line(ngram *m, const char *line, size_t n, qv_err *err)
 {
     json_t *value;
     const char *text = NULL;
@@ -26,12 +25,12 @@ static qv_status add_line(qv_ngram *m, const char *line, size_t n, qv_err *err)
     if (!result && !text)
         result = qv_fail(err, QV_EFORMAT, "no 'text'");
     if (!result)
-        result = qv__ngram_add(m, text, strlen(text), err);
+        result = ngram_add(m, text, strlen(text), err);
     json_decref(value);
     return result;
 }
 
-static qv_status train(qv_ngram *m, const char *path, qv_err *err)
+static qv_status train(ngram *m, const char *path, qv_err *err)
 {
     struct qv_map map;
     const char *dot = strrchr(path, '.');
@@ -40,7 +39,7 @@ static qv_status train(qv_ngram *m, const char *path, qv_err *err)
         return result;
     const char *at = map.bytes, *end = at + map.size;
     if (!dot || strcmp(dot, ".jsonl") != 0) {
-        result = qv__ngram_add(m, at, map.size, err);
+        result = ngram_add(m, at, map.size, err);
         at = end;
     }
     for (size_t line = 1; !result && at < end; line++) {
@@ -54,7 +53,7 @@ static qv_status train(qv_ngram *m, const char *path, qv_err *err)
     return result;
 }
 
-static qv_status test(const qv_ngram *m, const char *path, qv_err *err)
+static qv_status test(const ngram *m, const char *path, qv_err *err)
 {
     struct qv_map map;
     qv_status result = qv__map(&map, path, err);
@@ -65,8 +64,8 @@ static qv_status test(const qv_ngram *m, const char *path, qv_err *err)
         characters += ((unsigned char)map.bytes[i] & 0xC0) != 0x80;
     double n = (double)characters;
     printf("%s,%zu,%.4f,%.4f\n", path, characters,
-           qv__ngram_bits(m, map.bytes, map.size, QV_WITTEN_BELL) / n,
-           qv__ngram_bits(m, map.bytes, map.size, QV_KNESER_NEY) / n);
+           ngram_bits(m, map.bytes, map.size, WITTEN_BELL) / n,
+           ngram_bits(m, map.bytes, map.size, KNESER_NEY) / n);
     qv__unmap(&map);
     return QV_OK;
 }
@@ -75,23 +74,23 @@ int main(int argc, char **argv)
 {
     int i = 1;
     qv_err err = {0};
-    qv_ngram *m = qv__ngram_new();
+    ngram *m = ngram_new();
     qv_status result = m ? QV_OK : qv_fail(&err, QV_ENOMEM, "no memory for a model");
     for (; !result && i < argc && strcmp(argv[i], "--") != 0; i++)
         result = train(m, argv[i], &err);
     if (!result && (i == 1 || i + 1 >= argc)) {
         fprintf(stderr, "usage: ngram TRAIN... -- TEST...\n");
-        qv__ngram_free(m);
+        ngram_free(m);
         return 2;
     }
     if (!result)
-        result = qv__ngram_finish(m, &err);
+        result = ngram_finish(m, &err);
     if (!result)
         printf("file,characters,witten_bell,kneser_ney\n");
     for (i++; !result && i < argc; i++)
         result = test(m, argv[i], &err);
     if (result)
         fprintf(stderr, "ngram: %s\n", err.msg);
-    qv__ngram_free(m);
+    ngram_free(m);
     return result ? 1 : 0;
 }

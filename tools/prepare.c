@@ -81,7 +81,7 @@ static void append_str(struct buffer *b, const char *s)
     append(b, s, strlen(s));
 }
 
-/* Evaluated texts ----------------------------------------------------------- */
+/* ---- evaluated texts ---- */
 
 static void set_grow(struct set *s)
 {
@@ -177,7 +177,7 @@ static void add_strings(struct set *s, const json_t *value)
     }
 }
 
-/* Reading ------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 /* Every file that is read is named in the manifest. */
 static qv_status read_input(struct prepare *p, char **text, size_t *size, const char *path,
@@ -265,7 +265,7 @@ static qv_status read_tree(struct prepare *p, const char *dir, qv_err *err)
     return result;
 }
 
-/* Writing ------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void add_document(struct prepare *p, const char *text)
 {
@@ -301,7 +301,7 @@ static qv_status end_collection(struct prepare *p, const char *name, qv_err *err
     return result;
 }
 
-/* Texts --------------------------------------------------------------------- */
+/* ---- texts ---- */
 
 /* Keep a text to measure on: OUT/test/NAME. Nothing of it may be trained on. */
 static qv_status keep_test(struct prepare *p, const char *path, const char *name,
@@ -389,7 +389,7 @@ static qv_status take_wikitext(struct prepare *p, const char *path, qv_err *err)
     return end_collection(p, "wikitext", err);
 }
 
-/* Tasks --------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 static bool is_evaluated(const struct prepare *p, const char *task)
 {
@@ -496,7 +496,7 @@ static qv_status take_tasks(struct prepare *p, const char *name, const char *fie
     return QV_OK;
 }
 
-/* The whole ----------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 static qv_status unpack(struct prepare *p, const char *archive, qv_err *err)
 {

@@ -118,24 +118,15 @@ static qv_status read_library(struct qv_adapting *a, qv_err *err)
 static qv_status write_meta(struct qv_adapting *a, const struct qv_expert *e,
                             const char *out, qv_err *err)
 {
-    const char **task = qv_new_n(&a->arena, const char *, a->n_tasks);
-    qv_data_file *data = qv_new_n(&a->arena, qv_data_file, a->n_tasks);
     size_t steps = (size_t)json_integer_value(json_object_get(a->learnt, "steps"));
     size_t batch = a->o->train.batch ? a->o->train.batch : 16;
     json_t *root = NULL, *how = qv__build_settings(&a->o->train, steps, batch);
-    for (size_t i = 0; i < a->n_tasks; i++) {
-        task[i] = a->task[i]->name;
-        data[i] = (qv_data_file){a->task[i]->data->path, a->task[i]->data->hash};
-    }
     json_object_set_new(how, "method", json_string(a->o->method));
     char *settings = json_dumps(how, JSON_SORT_KEYS | JSON_REAL_PRECISION(7));
-    const qv_expert_meta meta = {.task = task,
-                                 .n_tasks = a->n_tasks,
-                                 .base_name = e->base,
-                                 .base_hash = a->m->identity,
-                                 .data = data,
-                                 .n_data = a->n_tasks,
-                                 .settings = settings};
+    qv_expert_meta meta = qv__tasks_meta(&a->arena, a->task, a->n_tasks);
+    meta.base_name = e->base;
+    meta.base_hash = a->m->identity;
+    meta.settings = settings;
     qv_status result = qv__meta_make(&root, e, &meta, err);
     if (!result)
         result = qv__json_write(root, qv__arena_fmt(&a->arena, "%s/expert.json", out), err);

@@ -64,11 +64,11 @@ extern const struct qv_adapter_ops qv__adapt_lora, qv__adapt_shared, qv__adapt_m
 
 /* ---- train.c ---- */
 
-/* Train e, or what the mixture trains, on the task, last of all. `stage` names the
- * checkpoint. */
+/* Train e on the task, last of all, `stage` naming the checkpoint; or a new mixture from
+ * its start. */
 qv_status qv__adapt_train(struct qv_expert *e, struct qv_adapting *a, const char *stage,
                           qv_err *err) QV_MUST_CHECK;
-qv_status qv__adapt_mix(struct qv_mixture *mix, struct qv_adapting *a, const char *stage,
+qv_status qv__adapt_mix(struct qv_mixture *mix, struct qv_adapting *a,
                         qv_err *err) QV_MUST_CHECK;
 
 /* A fresh LoRA trained on the task alone, from the start that a library built with the

@@ -6,7 +6,6 @@
  * with the data's own y and the mean over its tokens, as the loss has it.
  */
 #include "adapt/adapt.h"
-#include "base/hash.h"
 #include "model/model.h"
 #include "train/objective.h"
 

@@ -6,8 +6,6 @@
  */
 #include "adapt/adapt.h"
 
-#include <string.h>
-
 static qv_status adapt(struct qv_expert **out, struct qv_adapting *a, qv_err *err)
 {
     const struct qv_mixture_opts o = {.is_shared = true, .weights = QV_MIX_SOFTMAX};
@@ -22,10 +20,8 @@ static qv_status adapt(struct qv_expert **out, struct qv_adapting *a, qv_err *er
         all[k + 1] = a->expert[k];
     if (!result)
         result = qv__mixture_new(&m, all, a->K + 1, &o, err);
-    if (!result) {
-        qv__mixture_init(m, a->o->train.seed);
-        result = qv__adapt_mix(m, a, "mixture", err);
-    }
+    if (!result)
+        result = qv__adapt_mix(m, a, err);
     if (!result) {
         float *w = qv_new_n(&a->arena, float, a->K + 1);
         json_t *list = json_array();

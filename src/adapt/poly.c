@@ -26,10 +26,8 @@ static qv_status mix(struct qv_expert **out, struct qv_adapting *a,
     qv_status result = qv__adapt_retrieve(a, NULL, err);
     if (!result)
         result = qv__mixture_new(&m, a->expert, a->K, o, err);
-    if (!result) {
-        qv__mixture_init(m, a->o->train.seed);
-        result = qv__adapt_mix(m, a, "mixture", err);
-    }
+    if (!result)
+        result = qv__adapt_mix(m, a, err);
     if (!result) {
         float *w = qv_new_n(&a->arena, float, qv__mixture_n_weights(m));
         json_t *sites = json_object();

@@ -47,10 +47,10 @@ qv_status qv__adapt_train(struct qv_expert *e, struct qv_adapting *a, const char
     return train_last(e, NULL, a, stage, err);
 }
 
-qv_status qv__adapt_mix(struct qv_mixture *mix, struct qv_adapting *a, const char *stage,
-                        qv_err *err)
+qv_status qv__adapt_mix(struct qv_mixture *mix, struct qv_adapting *a, qv_err *err)
 {
-    return train_last(NULL, mix, a, stage, err);
+    qv__mixture_init(mix, a->o->train.seed);
+    return train_last(NULL, mix, a, "mixture", err);
 }
 
 qv_status qv__adapt_fresh(struct qv_expert **out, struct qv_adapting *a, qv_err *err)

@@ -37,6 +37,18 @@ void *qv__arena_alloc(qv_arena *a, size_t n, size_t size, size_t align)
     return p;
 }
 
+void *qv__arena_more(qv_arena *a, const void *at, size_t n, size_t *room, size_t size,
+                     size_t align)
+{
+    if (n < *room)
+        return (void *)(uintptr_t)at;
+    *room = *room ? 2 * *room : 64;
+    void *more = qv__arena_alloc(a, *room, size, align);
+    if (n)
+        memcpy(more, at, n * size);
+    return more;
+}
+
 char *qv__arena_strn(qv_arena *a, const char *s, size_t n)
 {
     char *copy = qv_new_n(a, char, n + 1);

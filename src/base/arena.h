@@ -20,6 +20,13 @@ typedef struct qv_arena {
 
 void *qv__arena_alloc(qv_arena *a, size_t n, size_t size, size_t align);
 
+/* Where the n things at `at` have room for one more: there, or in a copy of twice the size.
+ */
+#define qv_more(a, T, at, n, room)                                                         \
+    ((T *)qv__arena_more((a), (at), (n), (room), sizeof(T), _Alignof(T)))
+void *qv__arena_more(qv_arena *a, const void *at, size_t n, size_t *room, size_t size,
+                     size_t align);
+
 /* A copy of `s` that lives as long as the arena. */
 char *qv__arena_str(qv_arena *a, const char *s);
 char *qv__arena_strn(qv_arena *a, const char *s, size_t n);

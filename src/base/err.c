@@ -34,6 +34,22 @@ qv_status qv_wrap(qv_err *err, qv_status code, const char *fmt, ...)
     return code;
 }
 
+void qv__first_note(struct qv_first *f, size_t item, const qv_err *err)
+{
+#pragma omp critical(qv__first)
+    if (!f->failed || item < f->at)
+        *f = (struct qv_first){true, item, *err};
+}
+
+qv_status qv__first_tell(const struct qv_first *f, qv_err *err)
+{
+    if (!f->failed)
+        return QV_OK;
+    if (err)
+        *err = f->err;
+    return f->err.code;
+}
+
 void qv__check_failed(const char *cond, const char *file, int line)
 {
     fprintf(stderr, "quiver: bug: '%s' does not hold (%s:%d)\n", cond, file, line);

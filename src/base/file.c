@@ -32,8 +32,10 @@ qv_status qv__map(struct qv_map *map, const char *path, qv_err *err)
         goto out;
     }
     size_t size = (size_t)info.st_size;
-    if (size == 0)
+    if (size == 0) {
+        map->bytes = ""; // nothing can be mapped
         goto out;
+    }
     void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED) {
         result = qv_fail(err, QV_EIO, "%s: cannot map %zu bytes: %s", path, size,
@@ -50,7 +52,7 @@ out:
 
 void qv__unmap(struct qv_map *map)
 {
-    if (map->bytes)
+    if (map->size)
         munmap((void *)(uintptr_t)map->bytes, map->size);
     *map = (struct qv_map){0};
 }
@@ -66,7 +68,7 @@ qv_status qv__read_file(char **text, size_t *size, qv_arena *a, const char *path
         result = qv_fail(err, QV_ELIMIT, "%s: %zu bytes, more than the limit of %zu", path,
                          map.size, limit);
     } else {
-        *text = qv__arena_strn(a, map.bytes ? map.bytes : "", map.size);
+        *text = qv__arena_strn(a, map.bytes, map.size);
         *size = map.size;
     }
     qv__unmap(&map);
@@ -272,6 +274,12 @@ char *qv__stem(qv_arena *a, const char *path)
     const char *name = qv__base_name(path), *dot = strrchr(name, '.');
     return qv__arena_strn(a, name,
                           dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
+bool qv__ends_with(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n >= m && strcmp(name + n - m, ending) == 0;
 }
 
 const char *qv__dir_name(qv_arena *a, const char *dir)

@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "base/arena.h"
 
-/* A file mapped read-only. `bytes` may be NULL when `size` is 0. */
+/* A file mapped read-only. */
 struct qv_map {
     const char *bytes;
     size_t size;
@@ -60,6 +60,9 @@ bool qv__is_file(const char *path);
 /* The part after the last '/', and the same without its last ".ext". */
 const char *qv__base_name(const char *path);
 char *qv__stem(qv_arena *a, const char *path);
+/* Whether a name ends so, as in ".json". */
+bool qv__ends_with(const char *name, const char *ending);
+
 /* The part after the last '/' of a directory's path, which may end in slashes. */
 const char *qv__dir_name(qv_arena *a, const char *dir);
 

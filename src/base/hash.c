@@ -1,6 +1,5 @@
 /* hash.c - see hash.h. The only file that includes nettle. */
 #include "base/hash.h"
-#include "base/file.h"
 
 #include <nettle/sha2.h>
 
@@ -17,15 +16,4 @@ void qv__hash_bytes(char hex[QV_HASH_TEXT], const void *bytes, size_t n)
         hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
     }
     hex[2 * sizeof digest] = '\0';
-}
-
-qv_status qv__hash_file(char hex[QV_HASH_TEXT], const char *path, qv_err *err)
-{
-    struct qv_map map;
-    qv_status result = qv__map(&map, path, err);
-    if (result)
-        return result;
-    qv__hash_bytes(hex, map.bytes, map.size);
-    qv__unmap(&map);
-    return QV_OK;
 }

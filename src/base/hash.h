@@ -9,8 +9,4 @@ enum { QV_HASH_TEXT = 65 }; // 64 digits and the NUL
 
 void qv__hash_bytes(char hex[QV_HASH_TEXT], const void *bytes, size_t n);
 
-/* The hash of a file's bytes. Fails as qv__map does. */
-qv_status qv__hash_file(char hex[QV_HASH_TEXT], const char *path,
-                        qv_err *err) QV_MUST_CHECK;
-
 #endif

@@ -6,8 +6,6 @@
  */
 #include "base/regex.h"
 
-#include <string.h>
-
 #include <pcre2.h>
 
 /* A qv_regex is PCRE2's own object under our name. */

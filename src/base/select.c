@@ -6,7 +6,20 @@
  */
 #include "base/select.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static int by_value(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+void qv__sort(double *x, size_t n)
+{
+    if (n)
+        qsort(x, n, sizeof *x, by_value);
+}
 
 static uint32_t magnitude(float x)
 {

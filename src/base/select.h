@@ -1,9 +1,12 @@
-/* select.h - the k-th smallest magnitude of many floats, exactly, without sorting
- * or copying them. */
+/* select.h - numbers in order: sorted, or the k-th smallest magnitude of many floats,
+ * exactly, without sorting or copying them. */
 #ifndef QV_BASE_SELECT_H
 #define QV_BASE_SELECT_H
 
 #include "base/base.h"
+
+/* Ascending; no x is NaN. */
+void qv__sort(double *x, size_t n);
 
 /* Entries a caller's `count` has room for. */
 enum { QV_SELECT_BINS = 1 << 16 };

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "model/model.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,14 @@ static const struct qv_method *const methods[] = {
 const struct qv_method *const *qv__methods(void)
 {
     return methods;
+}
+
+const struct qv_method *qv__method_find(const char *name)
+{
+    for (size_t i = 0; methods[i]; i++)
+        if (name && strcmp(methods[i]->name, name) == 0)
+            return methods[i];
+    return NULL;
 }
 
 static int by_name(const void *x, const void *y)
@@ -79,13 +86,21 @@ static qv_status open_library(struct qv_builder *b, qv_err *err)
     return result;
 }
 
+qv_status qv__build_beside(qv_library **out, struct qv_builder *b, const char *name,
+                           qv_err *err)
+{
+    const char *dir = qv__arena_fmt(&b->arena, "%s/%s", b->work, name);
+    qv_err quiet;
+    qv_status result = qv_library_open(out, dir, &quiet);
+    if (result == QV_ENOTFOUND)
+        return qv_library_create(out, dir, qv_library_facts(b->lib), err);
+    return result ? qv_fail(err, result, "%s", quiet.msg) : QV_OK;
+}
+
 qv_status qv_build(const qv_model *model, const char *const *paths, size_t n,
                    const char *library, const qv_build_opts *opts, qv_err *err)
 {
-    const struct qv_method *method = NULL;
-    for (size_t i = 0; methods[i]; i++)
-        if (opts->method && strcmp(methods[i]->name, opts->method) == 0)
-            method = methods[i];
+    const struct qv_method *method = qv__method_find(opts->method);
     if (!method)
         return qv_fail(err, QV_ENOTFOUND, "no method is named '%s'",
                        opts->method ? opts->method : "");

@@ -34,10 +34,15 @@ struct qv_method {
     qv_status (*build)(struct qv_builder *b, qv_err *err);
 };
 
-/* The methods, NULL-terminated. */
+/* The methods, NULL-terminated; and the one of that name, or NULL. */
 const struct qv_method *const *qv__methods(void);
+const struct qv_method *qv__method_find(const char *name);
 extern const struct qv_method qv__private, qv__shared, qv__mbc, qv__poly, qv__mhr;
 extern const struct qv_method qv__random_task, qv__random_example, qv__embedding;
+
+/* The library NAME in the builder's own directory, made if it is not there. */
+qv_status qv__build_beside(qv_library **out, struct qv_builder *b, const char *name,
+                           qv_err *err) QV_MUST_CHECK;
 
 /* Some tasks, learnt by one expert. */
 struct qv_group {
@@ -90,6 +95,9 @@ qv_status qv__task_embedding(float *x, const qv_model *m, const struct qv_task *
 
 /* The settings that an expert is stored with, as JSON. The caller owns it. */
 json_t *qv__build_settings(const qv_train_opts *o, size_t steps, size_t batch);
+
+/* What is told of an expert that learnt these tasks: their names and files; in `a`. */
+qv_expert_meta qv__tasks_meta(qv_arena *a, struct qv_task *const *task, size_t n);
 
 /* Read the task files among paths[0..n) (files or directories), sorted by name.
  * The tasks are the caller's; the table is in `a`. Fails with QV_EEXIST if two

@@ -8,7 +8,6 @@
 #include "train/objective.h"
 
 #include <omp.h>
-#include <stdlib.h>
 
 /* What one lane has seen. */
 struct sums {

@@ -7,7 +7,6 @@
  * examples; the lowest wins, the fewer groups if two are equal, and its experts are
  * copied. Since a group's steps grow with its tasks, each trial costs the same.
  */
-#include "base/file.h"
 #include "build/build.h"
 
 #include <math.h>
@@ -33,12 +32,7 @@ size_t qv__clusters_planned(const struct qv_builder *b)
 static qv_status open_trial(qv_library **out, struct qv_builder *b, const char *prefix,
                             size_t K, qv_err *err)
 {
-    const char *dir = qv__arena_fmt(&b->arena, "%s/%s-%zu", b->work, prefix, K);
-    qv_err quiet;
-    qv_status result = qv_library_open(out, dir, &quiet);
-    if (result == QV_ENOTFOUND)
-        return qv_library_create(out, dir, qv_library_facts(b->lib), err);
-    return result ? qv_fail(err, result, "%s", quiet.msg) : QV_OK;
+    return qv__build_beside(out, b, qv__arena_fmt(&b->arena, "%s-%zu", prefix, K), err);
 }
 
 /* The mean validation loss over all examples of the library's tasks. An expert without

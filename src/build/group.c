@@ -4,7 +4,6 @@
 #include "model/model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define ATTENTION "q_proj|k_proj|v_proj|o_proj"
 

@@ -6,23 +6,12 @@
  * expert a cluster on the union of its tasks, for the rest of the steps. The
  * experts of the first part stay in .build/first, a library like any other.
  */
-#include "base/file.h"
 #include "build/build.h"
 #include "cluster/cluster.h"
 #include "model/model.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static qv_status open_first(qv_library **out, struct qv_builder *b, qv_err *err)
-{
-    const char *dir = qv__arena_fmt(&b->arena, "%s/first", b->work);
-    qv_err quiet;
-    qv_status result = qv_library_open(out, dir, &quiet);
-    if (result == QV_ENOTFOUND)
-        return qv_library_create(out, dir, qv_library_facts(b->lib), err);
-    return result ? qv_fail(err, result, "%s", quiet.msg) : QV_OK;
-}
 
 /* label[i] is the cluster of task i; arg is the library of the first part. */
 static qv_status cluster(int *label, struct qv_builder *b, void *arg, size_t K, qv_err *err)
@@ -60,7 +49,7 @@ static qv_status build(struct qv_builder *b, qv_err *err)
                        (double)part);
     b->n_planned = b->n_tasks + qv__clusters_planned(b);
     qv_library *first = NULL;
-    qv_status result = open_first(&first, b, err);
+    qv_status result = qv__build_beside(&first, b, "first", err);
     if (!result)
         result = qv__build_each(b, first, part, err);
     if (!result)

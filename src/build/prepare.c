@@ -4,7 +4,6 @@
 #include "model/model.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct maker {

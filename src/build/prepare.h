@@ -56,9 +56,4 @@ qv_status qv__prepare_gate(struct qv_preparer *p, const struct qv_pupil *who,
 /* For all of them: a classifier. */
 qv_status qv__prepare_tp(struct qv_preparer *p, const char *run, qv_err *err) QV_MUST_CHECK;
 
-/* The features f [n, F] of the prompts of at[0..n): model/reading.h. */
-qv_status qv__prepare_features(float *f, const struct qv_preparer *p,
-                               const struct qv_sequence *at, size_t n,
-                               qv_err *err) QV_MUST_CHECK;
-
 #endif

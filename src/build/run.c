@@ -9,6 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+qv_expert_meta qv__tasks_meta(qv_arena *a, struct qv_task *const *task, size_t n)
+{
+    const char **names = qv_new_n(a, const char *, n);
+    qv_data_file *data = qv_new_n(a, qv_data_file, n);
+    for (size_t i = 0; i < n; i++) {
+        names[i] = task[i]->name;
+        data[i] = (qv_data_file){task[i]->data->path, task[i]->data->hash};
+    }
+    return (qv_expert_meta){.task = names, .n_tasks = n, .data = data, .n_data = n};
+}
+
 size_t qv__build_steps(const qv_train_opts *o, struct qv_task *const *task, size_t n)
 {
     size_t batch = o->batch ? o->batch : 16, epochs = o->epochs ? o->epochs : 5, steps = 0;
@@ -176,12 +187,6 @@ qv_status qv__run_store(const struct qv_run *k, const struct qv_expert *e,
 {
     qv_arena a = {0};
     const struct qv_group *g = k->g;
-    const char **tasks = qv_new_n(&a, const char *, g->n);
-    qv_data_file *data = qv_new_n(&a, qv_data_file, g->n);
-    for (size_t i = 0; i < g->n; i++) {
-        tasks[i] = g->task[i]->name;
-        data[i] = (qv_data_file){g->task[i]->data->path, g->task[i]->data->hash};
-    }
     json_t *settings = settings_of(k);
     json_object_set_new(settings, "run", json_string(k->id));
     json_object_set_new(settings, "method", json_string(k->b->o->method));
@@ -189,16 +194,13 @@ qv_status qv__run_store(const struct qv_run *k, const struct qv_expert *e,
     json_object_set_new(settings, "seconds", json_real(round(log->seconds * 10) / 10));
     char *text = json_dumps(settings, JSON_SORT_KEYS | JSON_REAL_PRECISION(7));
     const qv_score score = {g->name, "valid_loss", (double)log->best};
-    const qv_expert_opts opts = {.meta = {.task = tasks,
-                                          .n_tasks = g->n,
-                                          .base_name = e->base,
-                                          .base_hash = k->b->m->identity,
-                                          .data = data,
-                                          .n_data = g->n,
-                                          .score = &score,
-                                          .n_scores = 1,
-                                          .settings = text},
-                                 .replace = true}; // qv__run_made knows whose it is
+    qv_expert_opts opts = {.meta = qv__tasks_meta(&a, g->task, g->n),
+                           .replace = true}; // qv__run_made knows whose it is
+    opts.meta.base_name = e->base;
+    opts.meta.base_hash = k->b->m->identity;
+    opts.meta.score = &score;
+    opts.meta.n_scores = 1;
+    opts.meta.settings = text;
     qv_status result = qv__library_put(k->lib, e, &opts, err);
     if (!result)
         result = put_artifacts(k, e, log, err);

@@ -8,7 +8,6 @@
 #include "model/model.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The training and validation parts of some tasks. */
 struct pool {

@@ -43,7 +43,8 @@ static void read_all(struct reading *r, const struct qv_preparer *p, struct qv_a
     }
 }
 
-qv_status qv__prepare_features(float *f, const struct qv_preparer *p,
+/* The features f [n, F] of the prompts of at[0..n): model/reading.h. */
+static qv_status read_features(float *f, const struct qv_preparer *p,
                                const struct qv_sequence *at, size_t n, qv_err *err)
 {
     struct qv_acts acts;
@@ -80,7 +81,7 @@ qv_status qv__prepare_embedding(struct qv_preparer *p, const struct qv_pupil *wh
     float *f = calloc(n + 1, F * sizeof *f); // and their mean
     if (!f)
         return qv_fail(err, QV_ENOMEM, "no memory for the features of %zu prompts", n);
-    qv_status result = qv__prepare_features(f, p, who->at, n, err);
+    qv_status result = read_features(f, p, who->at, n, err);
     for (size_t d = 0; d < F; d++) {
         double sum = 0;
         for (size_t i = 0; i < n; i++)
@@ -130,7 +131,7 @@ qv_status qv__prepare_tp(struct qv_preparer *p, const char *run, qv_err *err)
             : qv_fail(err, QV_ENOMEM, "no memory for the features of %zu prompts", d.n);
     for (size_t k = 0, at = 0; k < p->n && !result; k++) {
         const struct qv_pupil *who = &p->pupil[k];
-        result = qv__prepare_features(f + at * d.F, p, who->at, who->n, err);
+        result = read_features(f + at * d.F, p, who->at, who->n, err);
         for (size_t i = 0; i < who->n; i++)
             label[at++] = (int)k;
     }

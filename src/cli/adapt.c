@@ -1,10 +1,8 @@
 /* adapt.c - quiver adapt: one expert for a new task, with the help of a library. */
 #include "adapt/adapt.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "cli/cli.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -30,12 +28,9 @@ enum {
 
 static void check(const struct args *a, const struct argp_state *state)
 {
-    const char *missing = a->data.n == 0    ? "--data"
-                          : !a->opts.method ? "--method"
-                          : !a->out         ? "--out"
-                                            : NULL;
-    if (missing)
-        argp_error(state, "%s is missing", missing);
+    qv__arg_needed(state, a->data.n, "--data");
+    qv__arg_needed(state, a->opts.method, "--method");
+    qv__arg_needed(state, a->out, "--out");
 }
 
 static error_t parse_numbers(int key, const char *arg, struct argp_state *state)
@@ -65,10 +60,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->opts.train;
-        state->child_inputs[2] = &a->opts.train.seed;
-        state->child_inputs[3] = &a->as_json;
+        qv_inputs(state, &a->base, &a->opts.train, &a->opts.train.seed, &a->as_json);
         break;
     case KEY_DATA:
     case ARGP_KEY_ARG:
@@ -103,21 +95,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The methods, before the options. Ended by argp with free(). */
-static char *list_methods(int key, const char *text, void *input)
+static void list_methods(FILE *f)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_PRE_DOC)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s\n", text);
+    fputc('\n', f);
     for (const struct qv_adapter_ops *const *m = qv__adapters(); *m; m++)
         fprintf(f, "\n  %-8s %s", (*m)->name, (*m)->about);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == ARGP_KEY_HELP_PRE_DOC, text, list_methods);
 }
 
 static const struct argp_option options[] = {
@@ -140,13 +128,6 @@ static const struct argp_option options[] = {
     {"evaluations", KEY_EVALUATIONS, "N", 0, "lorahub: of the loss (30)", 1},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__train_argp, 0, NULL, 0},
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -157,18 +138,9 @@ static const struct argp spec = {
         "on from what stands in DIR.checkpoint when the same command is given again.\n\n"
         "With --json: {\"out\":...,\"seconds\":...}, and what is in "
         "DIR/adaptation.json.",
-    .children = children,
-    .help_filter = list_methods,
+    .children = qv__train_children,
+    .help_filter = filter_help,
 };
-
-static bool is_finished(const struct args *a)
-{
-    qv_arena arena = {0};
-    bool finished = qv__is_file(qv__arena_fmt(&arena, "%s/adapter_config.json", a->out)) &&
-                    !qv__is_dir(qv__arena_fmt(&arena, "%s.checkpoint", a->out));
-    qv__arena_free(&arena);
-    return finished;
-}
 
 static qv_status adapt(const struct args *a, qv_err *err)
 {
@@ -203,15 +175,10 @@ int cmd_adapt(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_status result = QV_OK;
     double begun = qv__seconds();
-    bool finished = is_finished(&a);
-    if (finished && !a.resumes) {
-        result = qv_fail(&err, QV_EEXIST,
-                         "%s: something finished is there; choose another directory, or "
-                         "accept it with --resume",
-                         a.out);
-    } else if (!finished) {
+    bool is_done;
+    qv_status result = qv__is_done(&is_done, a.out, "adapter_config.json", a.resumes, &err);
+    if (!result && !is_done) {
         struct qv_teller teller;
         a.opts.train.progress = qv__teller_begin(&teller);
         result = adapt(&a, &err);
@@ -219,10 +186,6 @@ int cmd_adapt(int argc, char **argv)
     }
     if (!result)
         result = print(&a, qv__seconds() - begun, &err);
-    if (result == QV_ECANCEL)
-        fprintf(stderr, "quiver: %s; the same command goes on from there\n", err.msg);
-    else if (result)
-        qv__say_failure(&err);
     qv__words_free(&a.data);
-    return result ? QV_FAILED : 0;
+    return result ? qv__say_stopped(&err) : 0;
 }

@@ -1,5 +1,5 @@
 /* args.c - options that several commands have: numbers, the model, who answers. */
-#include "cli/cli.h"
+#include "cli/args.h"
 #include "route/route.h"
 
 #include <errno.h>
@@ -21,11 +21,6 @@ size_t qv__arg_size(const struct argp_state *state, const char *option, const ch
     return (size_t)x;
 }
 
-uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg)
-{
-    return qv__arg_size(state, option, arg, 0);
-}
-
 double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
                       double least, double most)
 {
@@ -42,6 +37,29 @@ float qv__arg_float(const struct argp_state *state, const char *option, const ch
                     double least, double most)
 {
     return (float)qv__arg_double(state, option, arg, least, most);
+}
+
+bool qv__arg_second(const struct argp_state *state, const char *option, const char *arg,
+                    const char *first, const char *second)
+{
+    bool is_second = strcmp(arg, second) == 0;
+    if (!is_second && strcmp(arg, first) != 0)
+        argp_error(state, "%s: '%s' is not %s or %s", option, arg, first, second);
+    return is_second;
+}
+
+void qv__arg_only(const struct argp_state *state, const char **to, const char *arg,
+                  const char *what)
+{
+    if (*to)
+        argp_error(state, "one %s at a time", what);
+    *to = arg;
+}
+
+void qv__arg_needed(const struct argp_state *state, bool is_given, const char *option)
+{
+    if (!is_given)
+        argp_error(state, "%s is missing", option);
 }
 
 void qv__words_add(struct qv_words *w, const char *word)
@@ -85,7 +103,7 @@ static error_t parse_seed(int key, char *arg, struct argp_state *state)
 {
     if (key != 's')
         return ARGP_ERR_UNKNOWN;
-    *(uint64_t *)state->input = qv__arg_seed(state, "--seed", arg);
+    *(uint64_t *)state->input = qv__arg_size(state, "--seed", arg, 0);
     return 0;
 }
 
@@ -127,8 +145,7 @@ static error_t parse_base(int key, char *arg, struct argp_state *state)
             argp_error(state, "--compute: '%s' is not auto, f32 or bf16", arg);
         break;
     case ARGP_KEY_END:
-        if (!b->dir && !b->is_optional)
-            argp_error(state, "--model is missing");
+        qv__arg_needed(state, b->dir || b->is_optional, "--model");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -194,9 +211,9 @@ static error_t parse_who(int key, char *arg, struct argp_state *state)
         o->temperature = qv__arg_float(state, "--temperature", arg, 1e-6, 1e6);
         break;
     case KEY_COMPOSE:
-        if (strcmp(arg, "factor") != 0 && strcmp(arg, "output") != 0)
-            argp_error(state, "--compose: '%s' is not factor or output", arg);
-        o->compose = *arg == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
+        o->compose = qv__arg_second(state, "--compose", arg, "factor", "output")
+                         ? QV_COMPOSE_OUTPUT
+                         : QV_COMPOSE_FACTOR;
         break;
     case KEY_FILTER:
         o->filter = qv__arg_size(state, "--filter", arg, 1);
@@ -205,9 +222,9 @@ static error_t parse_who(int key, char *arg, struct argp_state *state)
         o->general = arg;
         break;
     case KEY_SUBTRACT:
-        if (strcmp(arg, "factor") != 0 && strcmp(arg, "exact") != 0)
-            argp_error(state, "--subtract: '%s' is not factor or exact", arg);
-        o->subtract = *arg == 'e' ? QV_SUBTRACT_EXACT : QV_SUBTRACT_FACTOR;
+        o->subtract = qv__arg_second(state, "--subtract", arg, "factor", "exact")
+                          ? QV_SUBTRACT_EXACT
+                          : QV_SUBTRACT_FACTOR;
         break;
     case ARGP_KEY_END:
         if (state->child_inputs)
@@ -219,25 +236,20 @@ static error_t parse_who(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The routers there are, for --help. Ended by argp with free(). */
-static char *list_routers(int key, const char *text, void *input)
+static void list_routers(FILE *f)
 {
-    (void)input;
-    if (key != KEY_ROUTER)
-        return (char *)(uintptr_t)text;
     static const char *const needs[] = {[QV_NEEDS_NOTHING] = "",
                                         [QV_NEEDS_DATA] = " (needs data)",
                                         [QV_NEEDS_TRAINING] = " (needs training)"};
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s", text);
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
         fprintf(f, "%s %s: %s%s", r == qv__routers() ? "" : ";", (*r)->name, (*r)->about,
                 needs[(*r)->needs]);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == KEY_ROUTER, text, list_routers);
 }
 
 #define TOP_K       "Experts a token may use (4; retrieval 3, phatgoose 2, lag 1)"
@@ -283,8 +295,43 @@ static const struct argp_child long_child[] = {{&long_argp, 0, NULL, 0}, {0}};
 const struct argp qv__who_argp = {.options = who_options,
                                   .parser = parse_who,
                                   .children = short_child,
-                                  .help_filter = list_routers};
+                                  .help_filter = filter_help};
 const struct argp qv__who_gen_argp = {.options = who_options,
                                       .parser = parse_who,
                                       .children = long_child,
-                                      .help_filter = list_routers};
+                                      .help_filter = filter_help};
+
+const struct argp_child qv__json_children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
+const struct argp_child qv__seed_children[] = {
+    {&qv__seed_argp, 0, NULL, 0}, {&qv__json_argp, 0, NULL, 0}, {0}};
+const struct argp_child qv__reuse_children[] = {{&qv__base_argp, 0, NULL, 0},
+                                                {&qv__who_argp, 0, NULL, 0},
+                                                {&qv__json_argp, 0, NULL, 0},
+                                                {0}};
+const struct argp_child qv__train_children[] = {{&qv__base_argp, 0, NULL, 0},
+                                                {&qv__train_argp, 0, NULL, 0},
+                                                {&qv__seed_argp, 0, NULL, 0},
+                                                {&qv__json_argp, 0, NULL, 0},
+                                                {0}};
+
+qv_status qv__reuse_begin(qv_model **m, qv_reuse **reuse, const struct qv_base *base,
+                          const qv_reuse_opts *who, qv_err *err)
+{
+    *reuse = NULL;
+    qv_status result = qv_model_open(m, base->dir, &base->opts, err);
+    return result ? result : qv_reuse_open(reuse, *m, who, err);
+}
+
+char *qv__help_list(bool here, const char *text, void (*list)(FILE *f))
+{
+    if (!here)
+        return (char *)(uintptr_t)text;
+    size_t size = 0;
+    char *out = NULL; // argp ends it with free()
+    FILE *f = open_memstream(&out, &size);
+    qv_check(f);
+    fputs(text, f);
+    list(f);
+    fclose(f);
+    return out;
+}

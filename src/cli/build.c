@@ -2,8 +2,8 @@
 #include "base/clock.h"
 #include "build/build.h"
 #include "cli/cli.h"
+#include "library/library.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -26,24 +26,11 @@ enum {
     KEY_LIMIT,
 };
 
-static void choose_method(qv_build_opts *o, const char *name,
-                          const struct argp_state *state)
-{
-    for (const struct qv_method *const *m = qv__methods(); *m; m++)
-        if (strcmp((*m)->name, name) == 0)
-            o->method = name;
-    if (!o->method)
-        argp_error(state, "--method: no method is named '%s'", name);
-}
-
 static void check(const struct args *a, const struct argp_state *state)
 {
-    const char *missing = a->tasks.n == 0   ? "--tasks"
-                          : !a->library     ? "--library"
-                          : !a->opts.method ? "--method"
-                                            : NULL;
-    if (missing)
-        argp_error(state, "%s is missing", missing);
+    qv__arg_needed(state, a->tasks.n, "--tasks");
+    qv__arg_needed(state, a->library, "--library");
+    qv__arg_needed(state, a->opts.method, "--method");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -51,10 +38,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->opts.train;
-        state->child_inputs[2] = &a->opts.train.seed;
-        state->child_inputs[3] = &a->as_json;
+        qv_inputs(state, &a->base, &a->opts.train, &a->opts.train.seed, &a->as_json);
         break;
     case KEY_TASKS:
     case ARGP_KEY_ARG:
@@ -64,7 +48,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->library = arg;
         break;
     case KEY_METHOD:
-        choose_method(&a->opts, arg, state);
+        if (!qv__method_find(arg))
+            argp_error(state, "--method: no method is named '%s'", arg);
+        a->opts.method = arg;
         break;
     case KEY_CLUSTERS:
         a->opts.tries_clusters = strcmp(arg, "auto") == 0;
@@ -78,8 +64,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->opts.heads = qv__arg_size(state, "--heads", arg, 1);
         break;
     case KEY_SIMILARITY:
-        if (strcmp(arg, "mbc") != 0 && strcmp(arg, "gauge") != 0)
-            argp_error(state, "--similarity: '%s' is not mbc or gauge", arg);
+        (void)qv__arg_second(state, "--similarity", arg, "mbc", "gauge");
         a->opts.similarity = arg;
         break;
     case KEY_FIRST_PART:
@@ -97,21 +82,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The methods there are, for --help. Ended by argp with free(). */
-static char *list_methods(int key, const char *text, void *input)
+static void list_methods(FILE *f)
 {
-    (void)input;
-    if (key != KEY_METHOD)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s", text);
     for (const struct qv_method *const *m = qv__methods(); *m; m++)
         fprintf(f, "%s %s: %s", m == qv__methods() ? "" : ";", (*m)->name, (*m)->about);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == KEY_METHOD, text, list_methods);
 }
 
 static const struct argp_option options[] = {
@@ -132,13 +112,6 @@ static const struct argp_option options[] = {
     {"limit", KEY_LIMIT, "N", 0, "Training examples a task (all)", 0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__train_argp, 0, NULL, 0},
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -147,27 +120,19 @@ static const struct argp spec = {
            "One that is stopped or killed goes on where it was when the same command is "
            "given again: experts that are done stay, the one in training resumes.\n\n"
            "With --json: {\"library\":...,\"experts\":[name,...],\"seconds\":...}.",
-    .children = children,
-    .help_filter = list_methods,
+    .children = qv__train_children,
+    .help_filter = filter_help,
 };
 
 static qv_status print_library(const struct args *a, double seconds, qv_err *err)
 {
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
-    qv_status result = qv_library_open(&lib, a->library, err);
+    qv_snapshot *snap;
+    qv_status result = qv__library_view(&snap, a->library, NULL, err);
     if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
-    if (!result) {
-        json_t *names = json_array();
-        for (size_t i = 0; i < qv_snapshot_size(snap); i++)
-            json_array_append_new(names, json_string(qv_snapshot_info(snap, i)->name));
-        qv__print(json_pack("{s:s, s:o, s:f}", "library", a->library, "experts", names,
-                            "seconds", seconds),
+        qv__print(json_pack("{s:s, s:o, s:f}", "library", a->library, "experts",
+                            qv__json_names(snap), "seconds", seconds),
                   a->as_json);
-    }
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     return result;
 }
 
@@ -186,11 +151,7 @@ int cmd_build(int argc, char **argv)
     qv__teller_end(&teller);
     if (!result)
         result = print_library(&a, qv__seconds() - begun, &err);
-    if (result == QV_ECANCEL)
-        fprintf(stderr, "quiver: %s; the same command goes on from there\n", err.msg);
-    else if (result)
-        qv__say_failure(&err);
     qv__words_free(&a.tasks);
     qv_model_close(m);
-    return result ? QV_FAILED : 0;
+    return result ? qv__say_stopped(&err) : 0;
 }

@@ -3,9 +3,6 @@
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 enum { KEY_CHAT = 512, KEY_SYSTEM, KEY_MESSAGES, MESSAGES_MAX = 64 << 20 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -9,13 +9,13 @@
 #ifndef QV_CLI_CLI_H
 #define QV_CLI_CLI_H
 
-#include <argp.h>
 #include <stdio.h>
 
 #include <quiver/quiver.h>
 
 #include "base/base.h"
 #include "base/json.h"
+#include "cli/args.h"
 #include "text/json.h"
 
 enum { QV_FAILED = 1, QV_MISUSED = 2 };
@@ -36,46 +36,6 @@ int cmd_serve(int argc, char **argv);
 int cmd_study(int argc, char **argv);
 int cmd_tokenize(int argc, char **argv);
 int cmd_train(int argc, char **argv);
-
-/* ---- args.c: options that several commands have. Each is an argp child; its
- * input is what the comment says, zeroed by the caller. ---- */
-
-extern const struct argp qv__json_argp; // bool
-extern const struct argp qv__seed_argp; // uint64_t
-
-/* The model, which must be named unless the caller says otherwise. */
-struct qv_base {
-    const char *dir;
-    qv_model_opts opts;
-    bool is_optional;
-};
-extern const struct argp qv__base_argp; // struct qv_base
-
-/* WHO answers. In the second, --top-k and --temperature are left to sampling,
- * and the router's are --router-top-k and --router-temperature alone. */
-extern const struct argp qv__who_argp;     // qv_reuse_opts
-extern const struct argp qv__who_gen_argp; // qv_reuse_opts
-
-extern const struct argp qv__train_argp; // qv_train_opts
-
-/* Numbers. What is not one, or is out of range, is wrong usage of `option`. */
-size_t qv__arg_size(const struct argp_state *state, const char *option, const char *arg,
-                    size_t least);
-uint64_t qv__arg_seed(const struct argp_state *state, const char *option, const char *arg);
-float qv__arg_float(const struct argp_state *state, const char *option, const char *arg,
-                    double least, double most);
-double qv__arg_double(const struct argp_state *state, const char *option, const char *arg,
-                      double least, double most);
-
-/* A growing list of arguments, borrowed from argv. */
-struct qv_words {
-    const char **at; // [n] owned
-    size_t n;
-};
-void qv__words_add(struct qv_words *w, const char *word);
-/* The parts of `list`, which is cut at its commas in place. */
-void qv__words_split(struct qv_words *w, char *list);
-void qv__words_free(struct qv_words *w);
 
 /* ---- prepare.c ---- */
 
@@ -111,6 +71,9 @@ qv_status qv__talk_ids(int **ids, size_t *n, int *stop, const struct qv_talk *t,
 /* "quiver: <sentence>" on stderr. Returns QV_FAILED. */
 int qv__say_failure(const qv_err *err);
 
+/* The same of work that goes on where it was: it is said so if it was stopped. */
+int qv__say_stopped(const qv_err *err);
+
 /* The result of a command: as JSON, or its facts one a line and its lists of
  * objects as tables. Takes `value`. */
 void qv__print(json_t *value, bool as_json);
@@ -120,6 +83,9 @@ void qv__print_table(const json_t *rows);
 
 /* A number, or null if it is not finite. */
 json_t *qv__json_number(double x);
+json_t *qv__json_square(const float *x, size_t n); // [n, n], all finite
+json_t *qv__json_strings(const char *const *s, size_t n);
+json_t *qv__json_names(const qv_snapshot *snap); // of a library's experts
 
 /* ---- input.c ---- */
 
@@ -132,7 +98,7 @@ qv_status qv__read_text(char **text, size_t *size, const char *arg,
 qv_status qv__read_tokens(int **ids, size_t *n, const qv_model *model, const char *text,
                           size_t size, qv_err *err) QV_MUST_CHECK;
 
-/* ---- progress.c ---- */
+/* ---- progress.c: long work ---- */
 
 /* Shows how far work has come: a bar on a terminal, a line now and then
  * elsewhere. The first SIGINT or SIGTERM asks the work to stop, the next kills. */
@@ -145,5 +111,10 @@ struct qv_teller {
 };
 qv_progress qv__teller_begin(struct qv_teller *t);
 void qv__teller_end(struct qv_teller *t);
+
+/* Whether work that writes the directory `out`, and in it `last` at the end, has nothing
+ * left to do. Fails with QV_EEXIST if so, unless --resume accepts that. */
+qv_status qv__is_done(bool *is_done, const char *out, const char *last, bool accepts,
+                      qv_err *err) QV_MUST_CHECK;
 
 #endif

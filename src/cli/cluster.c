@@ -22,21 +22,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->seed;
-        state->child_inputs[1] = &a->as_json;
+        qv_inputs(state, &a->seed, &a->as_json);
         break;
     case KEY_CLUSTERS:
         a->clusters = qv__arg_size(state, "--clusters", arg, 1);
         break;
     case KEY_METHOD:
-        if (strcmp(arg, "mbc") != 0 && strcmp(arg, "gauge") != 0)
-            argp_error(state, "--method: '%s' is not mbc or gauge", arg);
-        a->opts.kind = *arg == 'g' ? QV_SIM_GAUGE : QV_SIM_MBC;
+        a->opts.kind = qv__arg_second(state, "--method", arg, "mbc", "gauge") ? QV_SIM_GAUGE
+                                                                              : QV_SIM_MBC;
         break;
     case ARGP_KEY_ARG:
-        if (a->library)
-            argp_error(state, "one library at a time");
-        a->library = arg;
+        qv__arg_only(state, &a->library, arg, "library");
         break;
     case ARGP_KEY_END:
         if (!a->library)
@@ -56,11 +52,6 @@ static const struct argp_option options[] = {
      0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -70,7 +61,7 @@ static const struct argp spec = {
            "[...],\"experts\":[...],\"similarity\":[[...],...]}: the mean similarity of "
            "pairs within each cluster and with one end in it, and of all pairs. With "
            "--clusters 1, \"within\" is that of the whole library.",
-    .children = children,
+    .children = qv__seed_children,
 };
 
 /* What is compared, and how it came out. */
@@ -126,23 +117,9 @@ static json_t *column_of(const json_t *rows, const char *key)
     return list;
 }
 
-static json_t *similarities(const struct grouping *g)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < g->n; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < g->n; j++)
-            json_array_append_new(row, json_real((double)g->sim[i * g->n + j]));
-        json_array_append_new(list, row);
-    }
-    return list;
-}
-
 static void print_grouping(const struct grouping *g, bool as_json)
 {
-    json_t *clusters = json_array(), *rows = json_array(), *experts = json_array();
-    for (size_t i = 0; i < g->n; i++)
-        json_array_append_new(experts, json_string(qv_snapshot_info(g->snap, i)->name));
+    json_t *clusters = json_array(), *rows = json_array();
     for (size_t c = 0; c < g->k; c++) {
         json_t *names = json_array();
         for (size_t i = 0; i < g->n; i++)
@@ -158,16 +135,16 @@ static void print_grouping(const struct grouping *g, bool as_json)
         json_array_append_new(clusters, names);
     }
     if (as_json)
-        qv__print(json_pack("{s:O, s:o, s:o, s:O, s:o}", "clusters", clusters, "within",
+        qv__print(json_pack("{s:O, s:o, s:o, s:o, s:o}", "clusters", clusters, "within",
                             column_of(rows, "within"), "to_others",
-                            column_of(rows, "to_others"), "experts", experts, "similarity",
-                            similarities(g)),
+                            column_of(rows, "to_others"), "experts",
+                            qv__json_names(g->snap), "similarity",
+                            qv__json_square(g->sim, g->n)),
                   true);
     else
         qv__print_table(rows);
     json_decref(clusters);
     json_decref(rows);
-    json_decref(experts);
 }
 
 int cmd_cluster(int argc, char **argv)
@@ -175,11 +152,8 @@ int cmd_cluster(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_library *lib;
     struct grouping g = {0};
-    qv_status result = qv_library_open(&lib, a.library, &err);
-    if (!result)
-        result = qv_library_snapshot(&g.snap, lib, &err);
+    qv_status result = qv__library_view(&g.snap, a.library, NULL, &err);
     if (!result)
         result = group(&g, &a, &err);
     if (!result)
@@ -190,6 +164,5 @@ int cmd_cluster(int argc, char **argv)
     free(g.sim);
     free(g.label);
     qv_snapshot_release(g.snap);
-    qv_library_close(lib);
     return result ? qv__say_failure(&err) : 0;
 }

@@ -3,7 +3,6 @@
 #include "eval/suite.h"
 #include "route/route.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -40,11 +39,9 @@ static void add_metrics(struct args *a, char *list, const struct argp_state *sta
 
 static void choose_split(struct args *a, const char *name, const struct argp_state *state)
 {
-    static const char *const names[] = {"all", "train", "valid", "test"};
-    for (size_t i = 0; i < QV_COUNT(names); i++)
-        if (strcmp(names[i], name) == 0)
-            a->opts.split = names[i];
-    if (!a->opts.split)
+    enum qv_part part;
+    a->opts.split = name;
+    if (!qv__part_named(&part, name))
         argp_error(state, "--split: '%s' is not all, train, valid or test", name);
 }
 
@@ -53,9 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->who;
-        state->child_inputs[2] = &a->as_json;
+        qv_inputs(state, &a->base, &a->who, &a->as_json);
         break;
     case KEY_SUITE:
     case ARGP_KEY_ARG:
@@ -83,8 +78,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->out = arg;
         break;
     case ARGP_KEY_END:
-        if (a->suite.n == 0)
-            argp_error(state, "--suite is missing");
+        qv__arg_needed(state, a->suite.n, "--suite");
         break;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -113,12 +107,6 @@ static const struct argp_option options[] = {
      "Write the result there too, with every example's score and answer", 0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__who_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -136,7 +124,7 @@ static const struct argp spec = {
         "The file of --out has also, in each task, \"scores\":{metric:[...]} and, where "
         "the model was asked for one, \"answers\":[...]; and what was scored under "
         "\"run\".",
-    .children = children,
+    .children = qv__reuse_children,
 };
 
 static json_t *answers_of(const qv_task_result *t)
@@ -201,14 +189,12 @@ static void merge(json_t *tasks, json_t *mean, const qv_eval_result *r)
 static json_t *run_of(const struct args *a, const qv_model *m)
 {
     const qv_reuse_opts *w = &a->who;
-    json_t *suite = json_array();
-    for (size_t i = 0; i < a->suite.n; i++)
-        json_array_append_new(suite, json_string(a->suite.at[i]));
     json_t *run =
         json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:o, s:s?, s:I}", "model",
                   a->base.dir, "identity", qv_model_identity(m), "adapter", w->adapter,
                   "library", w->library, "router", w->router, "expert", w->expert, "suite",
-                  suite, "split", a->opts.split, "limit", (json_int_t)a->opts.limit);
+                  qv__json_strings(a->suite.at, a->suite.n), "split", a->opts.split,
+                  "limit", (json_int_t)a->opts.limit);
     if (a->opts.data)
         json_object_set_new(run, "data", json_string(a->opts.data));
     if (w->router) {
@@ -284,14 +270,12 @@ int cmd_eval(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_model *m = NULL;
-    qv_reuse *reuse = NULL;
+    qv_model *m;
+    qv_reuse *reuse;
     json_t *tasks = json_object(), *mean = json_object();
     struct qv_teller teller;
     a.opts.progress = qv__teller_begin(&teller);
-    qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
-    if (!result)
-        result = qv_reuse_open(&reuse, m, &a.who, &err);
+    qv_status result = qv__reuse_begin(&m, &reuse, &a.base, &a.who, &err);
     for (size_t i = 0; !result && i < qv__max(a.metrics.n, 1); i++) {
         qv_eval_result *r;
         a.opts.metric = a.metrics.n ? a.metrics.at[i] : NULL;

@@ -24,11 +24,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->who;
-        state->child_inputs[2] = &a->sample.seed;
-        state->child_inputs[3] = &a->talk;
-        state->child_inputs[4] = &a->as_json;
+        qv_inputs(state, &a->base, &a->who, &a->sample.seed, &a->talk, &a->as_json);
         break;
     case 'p':
         a->prompt = arg;

@@ -13,7 +13,6 @@
 #include "lora/peft.h"
 #include "model/model.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -29,9 +28,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         state->child_inputs[0] = &a->as_json;
         break;
     case ARGP_KEY_ARG:
-        if (a->path)
-            argp_error(state, "one path at a time");
-        a->path = arg;
+        qv__arg_only(state, &a->path, arg, "path");
         break;
     case ARGP_KEY_END:
         if (!a->path)
@@ -43,14 +40,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .parser = parse,
     .args_doc = "PATH",
     .doc = "What a model, adapter, library, tokenizer, safetensors, GGUF, task or suite "
            "file holds, or one of mttl's.\v"
            "With --json: {\"kind\":...,...}.",
-    .children = children,
+    .children = qv__json_children,
 };
 
 static json_t *count(size_t n)
@@ -118,10 +114,7 @@ static void add_sites(json_t *rows, json_t *ranks, json_t *scales,
         const struct qv_expert_site *s = &e->site[i];
         add_once(ranks, count(s->R));
         add_once(scales, json_real((double)s->scale));
-        json_array_append_new(rows, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
-                                              "rank", count(s->R), "scale",
-                                              (double)s->scale, "inputs", count(s->D_in),
-                                              "outputs", count(s->D_out)));
+        json_array_append_new(rows, qv__site_row(s));
     }
 }
 
@@ -190,6 +183,14 @@ static qv_status library_info(json_t **out, const char *path, qv_err *err)
     return result;
 }
 
+static json_t *shape_of(const size_t *shape, int rank)
+{
+    json_t *list = json_array();
+    for (int d = 0; d < rank; d++)
+        json_array_append_new(list, count(shape[d]));
+    return list;
+}
+
 static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
 {
     struct qv_st st;
@@ -200,11 +201,9 @@ static qv_status safetensors_info(json_t **out, const char *path, qv_err *err)
     size_t elements = 0;
     for (size_t i = 0; i < st.n; i++) {
         const struct qv_tensor *t = &st.tensor[i];
-        json_t *shape = json_array();
-        for (int d = 0; d < t->rank; d++)
-            json_array_append_new(shape, count(t->shape[d]));
         json_array_append_new(tensors, json_pack("{s:s, s:s, s:o}", "name", t->name, "type",
-                                                 t->dtype_name, "shape", shape));
+                                                 t->dtype_name, "shape",
+                                                 shape_of(t->shape, t->rank)));
         elements += t->n;
     }
     for (size_t i = 0; i < st.n_meta; i++)
@@ -260,12 +259,10 @@ static qv_status gguf_info(json_t **out, const char *path, qv_err *err)
     size_t elements = 0, bytes = 0;
     for (size_t i = 0; i < g.n; i++) {
         const struct qv_gguf_tensor *t = &g.tensor[i];
-        json_t *shape = json_array();
-        for (int d = 0; d < t->rank; d++)
-            json_array_append_new(shape, count(t->shape[d]));
         json_array_append_new(tensors, json_pack("{s:o, s:s, s:o}", "name",
                                                  qv__json_text(t->name, strlen(t->name)),
-                                                 "type", t->type->name, "shape", shape));
+                                                 "type", t->type->name, "shape",
+                                                 shape_of(t->shape, t->rank)));
         elements += t->n;
         bytes += t->bytes;
     }
@@ -329,12 +326,6 @@ static qv_status tasks_info(json_t **out, const char *path, qv_err *err)
 
 static qv_status suite_info(json_t **out, const char *path, qv_err *err)
 {
-    static const char *const parts[] = {
-        [QV_PART_ALL] = "all",
-        [QV_PART_TRAIN] = "train",
-        [QV_PART_VALID] = "valid",
-        [QV_PART_TEST] = "test",
-    };
     struct qv_suite suite;
     qv_status result = qv__suite_open(&suite, &path, 1, NULL, NULL, err);
     if (result)
@@ -342,10 +333,11 @@ static qv_status suite_info(json_t **out, const char *path, qv_err *err)
     json_t *rows = json_array();
     for (size_t i = 0; i < suite.n; i++) {
         const struct qv_suite_task *t = &suite.at[i];
-        json_array_append_new(
-            rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name, "metric",
-                            qv__metric_name(t->metric), "split", parts[t->part], "limit",
-                            t->limit ? count(t->limit) : json_null(), "path", t->paths[0]));
+        json_array_append_new(rows, json_pack("{s:s, s:s, s:s, s:o, s:s}", "task", t->name,
+                                              "metric", qv__metric_name(t->metric), "split",
+                                              qv__part_name(t->part), "limit",
+                                              t->limit ? count(t->limit) : json_null(),
+                                              "path", t->paths[0]));
     }
     *out = json_pack("{s:s, s:s, s:o, s:o}", "kind", "suite", "name", suite.name, "n_tasks",
                      count(suite.n), "tasks", rows);
@@ -365,27 +357,21 @@ static bool has_key(const char *path, const char *key)
     return has;
 }
 
-static bool ends_with(const char *path, const char *end)
-{
-    size_t n = strlen(path), m = strlen(end);
-    return n >= m && strcmp(path + n - m, end) == 0;
-}
-
 static qv_status file_info(json_t **out, const char *path, qv_err *err)
 {
-    if (ends_with(path, ".safetensors"))
+    if (qv__ends_with(path, ".safetensors"))
         return safetensors_info(out, path, err);
-    if (ends_with(path, ".gguf"))
+    if (qv__ends_with(path, ".gguf"))
         return gguf_info(out, path, err);
-    if (ends_with(path, ".model"))
+    if (qv__ends_with(path, ".model"))
         return tokenizer_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "model"))
+    if (qv__ends_with(path, ".json") && has_key(path, "model"))
         return tokenizer_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "tasks"))
+    if (qv__ends_with(path, ".json") && has_key(path, "tasks"))
         return suite_info(out, path, err);
-    if (ends_with(path, ".json") && has_key(path, "expert_name"))
+    if (qv__ends_with(path, ".json") && has_key(path, "expert_name"))
         return qv__mttl_info(out, path, err);
-    if (ends_with(path, ".ckpt") || ends_with(path, ".meta"))
+    if (qv__ends_with(path, ".ckpt") || qv__ends_with(path, ".meta"))
         return qv__mttl_pickle(path, err);
     return task_info(out, path, err);
 }

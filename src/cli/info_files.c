@@ -1,6 +1,5 @@
 /* info_files.c - see info_files.h. */
 #include "cli/info_files.h"
-#include "base/file.h"
 #include "cli/cli.h"
 #include "lora/gguf_lora.h"
 #include "lora/mttl.h"
@@ -10,6 +9,13 @@
 static json_t *count(size_t n)
 {
     return json_integer((json_int_t)n);
+}
+
+json_t *qv__site_row(const struct qv_expert_site *s)
+{
+    return json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path, "rank", count(s->R),
+                     "scale", (double)s->scale, "inputs", count(s->D_in), "outputs",
+                     count(s->D_out));
 }
 
 qv_status qv__gguf_adapter_info(json_t **out, const char *path, qv_err *err)
@@ -63,13 +69,8 @@ static json_t *facts_of(const struct qv_mttl *x)
 static json_t *sites_of(const struct qv_mttl *x)
 {
     json_t *sites = json_array();
-    for (size_t i = 0; x->expert && i < x->expert->n_sites; i++) {
-        const struct qv_expert_site *s = &x->expert->site[i];
-        json_array_append_new(sites, json_pack("{s:s, s:o, s:f, s:o, s:o}", "site", s->path,
-                                               "rank", count(s->R), "scale",
-                                               (double)s->scale, "inputs", count(s->D_in),
-                                               "outputs", count(s->D_out)));
-    }
+    for (size_t i = 0; x->expert && i < x->expert->n_sites; i++)
+        json_array_append_new(sites, qv__site_row(&x->expert->site[i]));
     return sites;
 }
 

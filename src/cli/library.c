@@ -1,6 +1,5 @@
 /* library.c - quiver library: the experts of a library, and changes to them. Each
  * action is one function and one line in the table. */
-#include "base/file.h"
 #include "cli/cli.h"
 #include "library/meta.h"
 #include "model/gguf_adapter.h"
@@ -13,6 +12,7 @@ struct args {
     struct qv_words tasks;
     struct qv_prepare *prepare;
     bool replaces, as_json;
+    int code; // to exit with, if nothing fails
 };
 
 /* The model's directory, or NULL; of GGUF adapters and import its config.json is enough. */
@@ -24,23 +24,13 @@ static const char *model_of(const struct args *a)
 /* What an action does with a library. */
 enum needs { OPENS, MAKES, HAS_NONE };
 
-/* An action on an open library with its own words; *code is for what is found
- * wrong without being a failure. */
+/* An action on an open library with its own words. */
 struct action {
     const char *name, *takes, *gist;
     size_t n_words; // after the library, or after an adapter in its place
     enum needs needs;
-    qv_status (*run)(qv_library *lib, const char *const *word, const struct args *a,
-                     int *code, qv_err *err);
+    qv_status (*run)(qv_library *lib, const char *const *word, struct args *a, qv_err *err);
 };
-
-static json_t *list_words(const char *const *word, size_t n)
-{
-    json_t *out = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(out, json_string(word[i]));
-    return out;
-}
 
 static json_t *describe(const qv_expert_info *e)
 {
@@ -60,24 +50,23 @@ static json_t *describe(const qv_expert_info *e)
         e->name, "hash", e->hash, "created_by", e->created_by, "n_sites",
         (json_int_t)e->n_sites, "n_weights", (json_int_t)e->n_weights, "min_rank",
         (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank, "tasks",
-        list_words(m->task, m->n_tasks), "base", m->base_name, "base_hash", m->base_hash,
-        "settings", settings, "data", data, "scores", scores);
+        qv__json_strings(m->task, m->n_tasks), "base", m->base_name, "base_hash",
+        m->base_hash, "settings", settings, "data", data, "scores", scores);
 }
 
 static json_t *row_of(const qv_expert_info *e)
 {
-    json_t *tasks = list_words(e->meta.task, e->meta.n_tasks);
+    json_t *tasks = qv__json_strings(e->meta.task, e->meta.n_tasks);
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "name", e->name, "min_rank",
                      (json_int_t)e->min_rank, "max_rank", (json_int_t)e->max_rank,
                      "n_sites", (json_int_t)e->n_sites, "n_weights",
                      (json_int_t)e->n_weights, "tasks", tasks);
 }
 
-static qv_status run_list(qv_library *lib, const char *const *word, const struct args *a,
-                          int *code, qv_err *err)
+static qv_status run_list(qv_library *lib, const char *const *word, struct args *a,
+                          qv_err *err)
 {
     (void)word;
-    (void)code;
     qv_snapshot *snap;
     qv_status result = qv_library_snapshot(&snap, lib, err);
     if (result)
@@ -95,10 +84,9 @@ static qv_status run_list(qv_library *lib, const char *const *word, const struct
     return QV_OK;
 }
 
-static qv_status run_show(qv_library *lib, const char *const *word, const struct args *a,
-                          int *code, qv_err *err)
+static qv_status run_show(qv_library *lib, const char *const *word, struct args *a,
+                          qv_err *err)
 {
-    (void)code;
     qv_snapshot *snap;
     qv_status result = qv_library_snapshot(&snap, lib, err);
     if (result)
@@ -120,10 +108,9 @@ static void print_done(const struct args *a, const char *what, const char *name)
         qv__print(json_pack("{s:s}", what, name), true);
 }
 
-static qv_status run_add(qv_library *lib, const char *const *word, const struct args *a,
-                         int *code, qv_err *err)
+static qv_status run_add(qv_library *lib, const char *const *word, struct args *a,
+                         qv_err *err)
 {
-    (void)code;
     const qv_expert_opts opts = {
         .meta = {.task = a->tasks.at, .n_tasks = a->tasks.n},
         .replace = a->replaces,
@@ -136,30 +123,27 @@ static qv_status run_add(qv_library *lib, const char *const *word, const struct 
     return result;
 }
 
-static qv_status run_remove(qv_library *lib, const char *const *word, const struct args *a,
-                            int *code, qv_err *err)
+static qv_status run_remove(qv_library *lib, const char *const *word, struct args *a,
+                            qv_err *err)
 {
-    (void)code;
     qv_status result = qv_library_remove(lib, word[0], err);
     if (!result)
         print_done(a, "removed", word[0]);
     return result;
 }
 
-static qv_status run_rename(qv_library *lib, const char *const *word, const struct args *a,
-                            int *code, qv_err *err)
+static qv_status run_rename(qv_library *lib, const char *const *word, struct args *a,
+                            qv_err *err)
 {
-    (void)code;
     qv_status result = qv_library_rename(lib, word[0], word[1], err);
     if (!result)
         print_done(a, "renamed", word[1]);
     return result;
 }
 
-static qv_status run_export(qv_library *lib, const char *const *word, const struct args *a,
-                            int *code, qv_err *err)
+static qv_status run_export(qv_library *lib, const char *const *word, struct args *a,
+                            qv_err *err)
 {
-    (void)code;
     qv_status result = model_of(a)
                            ? qv_library_export_gguf(lib, word[0], word[1], model_of(a), err)
                            : qv_library_export(lib, word[0], word[1], err);
@@ -169,11 +153,10 @@ static qv_status run_export(qv_library *lib, const char *const *word, const stru
 }
 
 /* There is no library: its place among the words has the adapter that is read. */
-static qv_status run_convert(qv_library *lib, const char *const *word, const struct args *a,
-                             int *code, qv_err *err)
+static qv_status run_convert(qv_library *lib, const char *const *word, struct args *a,
+                             qv_err *err)
 {
     (void)lib;
-    (void)code;
     qv_status result = qv_adapter_convert(a->words.at[1], word[0], model_of(a), err);
     if (!result)
         print_done(a, "converted", word[0]);
@@ -191,10 +174,9 @@ static void note_imported(void *arg, const char *name, bool is_deleted)
     json_array_append_new(is_deleted ? i->left_out : i->added, json_string(name));
 }
 
-static qv_status run_import(qv_library *lib, const char *const *word, const struct args *a,
-                            int *code, qv_err *err)
+static qv_status run_import(qv_library *lib, const char *const *word, struct args *a,
+                            qv_err *err)
 {
-    (void)code;
     struct imported names = {json_array(), json_array()};
     qv_status result = qv_library_import_mttl(lib, word[0], model_of(a), a->replaces,
                                               note_imported, &names, err);
@@ -214,8 +196,8 @@ static void note_problem(void *arg, const char *expert, const char *sentence)
                           json_pack("{s:s?, s:s}", "expert", expert, "problem", sentence));
 }
 
-static qv_status run_verify(qv_library *lib, const char *const *word, const struct args *a,
-                            int *code, qv_err *err)
+static qv_status run_verify(qv_library *lib, const char *const *word, struct args *a,
+                            qv_err *err)
 {
     (void)word;
     size_t n;
@@ -226,18 +208,17 @@ static qv_status run_verify(qv_library *lib, const char *const *word, const stru
             qv__print(json_pack("{s:O}", "problems", problems), a->as_json);
         else
             puts("everything is as it should be");
-        *code = n ? QV_FAILED : 0;
+        a->code = n ? QV_FAILED : 0;
     }
     json_decref(problems);
     return result;
 }
 
-static qv_status run_prepare(qv_library *lib, const char *const *word, const struct args *a,
-                             int *code, qv_err *err)
+static qv_status run_prepare(qv_library *lib, const char *const *word, struct args *a,
+                             qv_err *err)
 {
     (void)lib;
     (void)word;
-    (void)code;
     return qv__prepare(a->words.at[1], a->prepare, a->as_json, err);
 }
 
@@ -325,8 +306,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->as_json;
-        state->child_inputs[1] = a->prepare;
+        qv_inputs(state, &a->as_json, a->prepare);
         break;
     case KEY_TASK:
         qv__words_add(&a->tasks, arg);
@@ -346,21 +326,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The actions, before the options. Ended by argp with free(). */
-static char *list_actions(int key, const char *text, void *input)
+static void list_actions(FILE *f)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_PRE_DOC)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s\n", text);
+    fputc('\n', f);
     for (size_t i = 0; i < QV_COUNT(actions); i++)
         fprintf(f, "\n  %-7s %-16s %s", actions[i].name, actions[i].takes, actions[i].gist);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == ARGP_KEY_HELP_PRE_DOC, text, list_actions);
 }
 
 static const struct argp_option options[] = {
@@ -380,7 +356,7 @@ static const struct argp spec = {
            "verify {\"problems\":[{\"expert\":...,\"problem\":...}, ...]}, prepare "
            "{\"made\":...}, how many artifacts are new.",
     .children = children,
-    .help_filter = list_actions,
+    .help_filter = filter_help,
 };
 
 static qv_status open_library(qv_library **lib, const char *dir, enum needs needs,
@@ -403,13 +379,12 @@ int cmd_library(int argc, char **argv)
     const struct action *action = find(a.words.at[0]);
     qv_err err;
     qv_library *lib;
-    int code = 0;
     qv_status result = open_library(&lib, a.words.at[1], action->needs, &err);
     if (!result)
-        result = action->run(lib, a.words.at + 2, &a, &code, &err);
+        result = action->run(lib, a.words.at + 2, &a, &err);
     qv_library_close(lib);
     qv__words_free(&a.words);
     qv__words_free(&a.tasks);
     qv__words_free(&prepare.tasks);
-    return result ? qv__say_failure(&err) : code;
+    return result ? qv__say_failure(&err) : a.code;
 }

@@ -29,11 +29,9 @@ static void check(struct args *a, const struct argp_state *state)
 {
     if (!a->library)
         argp_error(state, "there is no library");
-    else if (!a->opts.method)
-        argp_error(state, "--method is missing");
-    else if (!a->out)
-        argp_error(state, "--out is missing");
-    else if (a->weights.n && a->weights.n != a->experts.n)
+    qv__arg_needed(state, a->opts.method, "--method");
+    qv__arg_needed(state, a->out, "--out");
+    if (a->weights.n && a->weights.n != a->experts.n)
         argp_error(state, "--weights has %zu numbers, and --experts %zu names",
                    a->weights.n, a->experts.n);
     a->weight = a->weights.n ? calloc(a->weights.n, sizeof *a->weight) : NULL;
@@ -52,8 +50,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->opts.seed;
-        state->child_inputs[1] = &a->as_json;
+        qv_inputs(state, &a->opts.seed, &a->as_json);
         break;
     case KEY_METHOD:
         a->opts.method = arg;
@@ -82,14 +79,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->opts.rank = qv__arg_size(state, "--rank", arg, 1);
         break;
     case KEY_ELECT:
-        if (strcmp(arg, "sum") != 0 && strcmp(arg, "count") != 0)
-            argp_error(state, "--elect: '%s' is not sum or count", arg);
-        a->opts.count_signs = *arg == 'c';
+        a->opts.count_signs = qv__arg_second(state, "--elect", arg, "sum", "count");
         break;
     case ARGP_KEY_ARG:
-        if (a->library)
-            argp_error(state, "one library at a time");
-        a->library = arg;
+        qv__arg_only(state, &a->library, arg, "library");
         break;
     case ARGP_KEY_END:
         check(a, state);
@@ -100,21 +93,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The methods, before the options. Ended by argp with free(). */
-static char *list_methods(int key, const char *text, void *input)
+static void list_methods(FILE *f)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_PRE_DOC)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s\n", text);
+    fputc('\n', f);
     for (const struct qv_merge_ops *const *m = qv__mergers(); *m; m++)
         fprintf(f, "\n  %-16s %s", (*m)->name, (*m)->about);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == ARGP_KEY_HELP_PRE_DOC, text, list_methods);
 }
 
 static const struct argp_option options[] = {
@@ -137,11 +126,6 @@ static const struct argp_option options[] = {
      "ties: signs by the sum of the entries, or by their count (sum)", 0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -151,8 +135,8 @@ static const struct argp spec = {
            "With --json: {\"out\":...,\"method\":...,\"n_experts\":...,\"n_sites\":...,"
            "\"min_rank\":...,\"max_rank\":...,\"seconds\":...}, and \"discarded\" where a "
            "rank may cut something off: its share of the update's squared norm.",
-    .children = children,
-    .help_filter = list_methods,
+    .children = qv__seed_children,
+    .help_filter = filter_help,
 };
 
 static void print_report(const struct args *a, const qv_merge_report *r, double seconds)

@@ -4,6 +4,7 @@
  * as "name  value" lines, lists of objects as tables.
  */
 #include "cli/cli.h"
+#include "text/utf8.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -17,9 +18,45 @@ int qv__say_failure(const qv_err *err)
     return QV_FAILED;
 }
 
+int qv__say_stopped(const qv_err *err)
+{
+    if (err->code != QV_ECANCEL)
+        return qv__say_failure(err);
+    fprintf(stderr, "quiver: %s; the same command goes on from there\n", err->msg);
+    return QV_FAILED;
+}
+
 json_t *qv__json_number(double x)
 {
     return isfinite(x) ? json_real(x) : json_null();
+}
+
+json_t *qv__json_square(const float *x, size_t n)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *row = json_array();
+        for (size_t j = 0; j < n; j++)
+            json_array_append_new(row, json_real((double)x[i * n + j]));
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+json_t *qv__json_strings(const char *const *s, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(s[i]));
+    return list;
+}
+
+json_t *qv__json_names(const qv_snapshot *snap)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < qv_snapshot_size(snap); i++)
+        json_array_append_new(list, json_string(qv_snapshot_info(snap, i)->name));
+    return list;
 }
 
 /* A value in one cell. Ended with free(). */
@@ -57,15 +94,6 @@ static char *cell(const json_t *v)
     return out;
 }
 
-/* Columns that a terminal needs for UTF-8 text, near enough: one a character. */
-static size_t width(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 static void pad(size_t n)
 {
     printf("%*s", (int)n, "");
@@ -79,12 +107,12 @@ static void put_label(const char *key, size_t room)
     bool is_ours = !strchr(key, '.');
     for (const char *c = label; *c; c++)
         putchar(is_ours && *c == '_' ? ' ' : *c);
-    pad(room - width(label));
+    pad(room - qv__utf8_count(label));
 }
 
 static size_t label_width(const char *key)
 {
-    return width(key) - (strncmp(key, "n_", 2) == 0 ? 2 : 0);
+    return qv__utf8_count(key) - (strncmp(key, "n_", 2) == 0 ? 2 : 0);
 }
 
 void qv__print_table(const json_t *rows)
@@ -102,7 +130,7 @@ void qv__print_table(const json_t *rows)
         {
             char *text = cell(v);
             if (c < n)
-                room[c] = qv__max(room[c], width(text));
+                room[c] = qv__max(room[c], qv__utf8_count(text));
             free(text);
             c++;
         }
@@ -120,7 +148,7 @@ void qv__print_table(const json_t *rows)
         json_object_foreach(row, key, v)
         {
             char *text = cell(v);
-            size_t empty = c + 1 < n ? room[c] + 2 - width(text) : 0;
+            size_t empty = c + 1 < n ? room[c] + 2 - qv__utf8_count(text) : 0;
             if (json_is_number(v) && c + 1 < n) { // numbers end below one another
                 pad(empty - 2);
                 empty = 2;

@@ -19,8 +19,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         p->base.is_optional = true; // other actions need none
-        state->child_inputs[0] = &p->base;
-        state->child_inputs[1] = &o->train.seed;
+        qv_inputs(state, &p->base, &o->train.seed);
         break;
     case KEY_ROUTER:
         o->router = arg;

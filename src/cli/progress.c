@@ -1,5 +1,7 @@
-/* progress.c - how far work has come, on stderr, and how it is asked to stop. */
+/* progress.c - how far work has come, on stderr, how it is asked to stop, and whether
+ * it was done before. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/cli.h"
 
 #include <signal.h>
@@ -79,4 +81,20 @@ void qv__teller_end(struct qv_teller *t)
         fprintf(stderr, "\r\033[K");
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+}
+
+qv_status qv__is_done(bool *is_done, const char *out, const char *last, bool accepts,
+                      qv_err *err)
+{
+    qv_arena a = {0};
+    const char *checkpoint = qv__arena_fmt(&a, "%s.checkpoint", out); // a file, or several
+    *is_done = qv__is_file(qv__arena_fmt(&a, "%s/%s", out, last)) &&
+               !qv__is_file(checkpoint) && !qv__is_dir(checkpoint);
+    qv__arena_free(&a);
+    if (*is_done && !accepts)
+        return qv_fail(err, QV_EEXIST,
+                       "%s: something finished is there; choose another directory, or "
+                       "accept it with --resume",
+                       out);
+    return QV_OK;
 }

@@ -41,10 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->type = type_named(state, arg);
         break;
     case ARGP_KEY_END:
-        if (!a->model)
-            argp_error(state, "--model is missing");
-        else if (!a->out)
-            argp_error(state, "--out is missing");
+        qv__arg_needed(state, a->model, "--model");
+        qv__arg_needed(state, a->out, "--out");
         if (!a->type)
             a->type = qv__block(QV_BLOCK_Q8_0);
         break;
@@ -64,13 +62,12 @@ static const struct argp_option options[] = {
     {"out", 'o', "FILE", 0, "The GGUF file to write", 0},
     {0},
 };
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
     .doc = "Write a model as one GGUF file, its weights in fewer bits.\v"
            "With --json: {\"out\":...,\"type\":...,\"seconds\":...}.",
-    .children = children,
+    .children = qv__json_children,
 };
 
 int cmd_quantize(int argc, char **argv)

@@ -6,7 +6,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct args {
     const char *run, *out;
@@ -24,9 +23,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->out = arg;
         break;
     case ARGP_KEY_ARG:
-        if (a->run)
-            argp_error(state, "one run at a time");
-        a->run = arg;
+        qv__arg_only(state, &a->run, arg, "run");
         break;
     case ARGP_KEY_END:
         if (!a->run)
@@ -42,7 +39,6 @@ static const struct argp_option options[] = {
     {"out", 'o', "FILE", 0, "The page (RUN/report.html)", 0},
     {0},
 };
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -61,7 +57,7 @@ static const struct argp spec = {
            "With --json: {\"report\":...,\"systems\":[{\"system\":...,SUITE:{\"rougeL\":"
            "{\"mean\",\"low\",\"high\"},\"loglik\":{...}}}],\"closed\":{LIBRARY:{...}},"
            "\"adjusted_rand\":...,\"adjusted_rand_by_chance\":...}.",
-    .children = children,
+    .children = qv__json_children,
 };
 
 static const char *const metric_key[QV_REPORT_METRICS] = {"rougeL", "loglik"};

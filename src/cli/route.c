@@ -23,9 +23,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->who;
-        state->child_inputs[2] = &a->as_json;
+        qv_inputs(state, &a->base, &a->who, &a->as_json);
         break;
     case KEY_SITE:
         a->sites = arg;
@@ -51,12 +49,6 @@ static const struct argp_option options[] = {
     {"site", KEY_SITE, "REGEX", 0, "These sites alone (all that experts adapt)", 0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__who_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -66,7 +58,7 @@ static const struct argp spec = {
         "With --json: {\"tokens\":[...],\"sites\":[{\"site\":...,\"experts\":[[name,...],"
         "...],\"weights\":[[...],...]},...]}, a list of experts and one of weights for "
         "each token, by decreasing weight.",
-    .children = children,
+    .children = qv__reuse_children,
 };
 
 /* What the router said at one site: k experts of the bank and weights a token. */
@@ -275,12 +267,10 @@ int cmd_route(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_model *m = NULL;
-    qv_reuse *reuse = NULL;
+    qv_model *m;
+    qv_reuse *reuse;
     struct trace t = {0};
-    qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
-    if (!result)
-        result = qv_reuse_open(&reuse, m, &a.who, &err);
+    qv_status result = qv__reuse_begin(&m, &reuse, &a.base, &a.who, &err);
     if (!result && !reuse->router)
         result = qv_fail(&err, QV_EUNSUPPORTED,
                          "router '%s' does not look at tokens: there is nothing to show",

@@ -23,9 +23,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->who;
-        state->child_inputs[2] = &a->as_json;
+        qv_inputs(state, &a->base, &a->who, &a->as_json);
         break;
     case 't':
         a->text = arg;
@@ -62,12 +60,6 @@ static const struct argp_option options[] = {
      0},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__who_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -78,7 +70,7 @@ static const struct argp spec = {
            "With --json: {\"ids\":[...],\"logprobs\":[null,...],\"bits_per_char\":..., "
            "\"bits_per_byte\":...,\"n_chars\":...}; logarithms are natural, the first id "
            "is what the text stands after, and characters are Unicode code points.",
-    .children = children,
+    .children = qv__reuse_children,
 };
 
 struct scored {
@@ -182,14 +174,12 @@ int cmd_score(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_model *m = NULL;
-    qv_reuse *reuse = NULL;
+    qv_model *m;
+    qv_reuse *reuse;
     struct scored s = {0};
     struct qv_teller teller;
     a.opts.progress = qv__teller_begin(&teller);
-    qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
-    if (!result)
-        result = qv_reuse_open(&reuse, m, &a.who, &err);
+    qv_status result = qv__reuse_begin(&m, &reuse, &a.base, &a.who, &err);
     if (!result)
         result = read_text(&s, &a, &err);
     if (!result)

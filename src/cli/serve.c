@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "server/serve.h"
 
-#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -82,8 +81,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->o.seed;
+        qv_inputs(state, &a->base, &a->o.seed);
         break;
     case KEY_LIBRARY:
         a->o.library = arg;
@@ -102,9 +100,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             qv__arg_float(state, "--router-temperature", arg, 1e-6, 1e6);
         break;
     case KEY_COMPOSE:
-        if (strcmp(arg, "factor") != 0 && strcmp(arg, "output") != 0)
-            argp_error(state, "--compose: '%s' is not factor or output", arg);
-        a->o.otherwise.compose = *arg == 'o' ? QV_OUTPUT : QV_FACTOR;
+        a->o.otherwise.compose = qv__arg_second(state, "--compose", arg, "factor", "output")
+                                     ? QV_OUTPUT
+                                     : QV_FACTOR;
         break;
     case KEY_CHAT:
         a->o.chat = arg;

@@ -10,7 +10,6 @@
 #include "route/route.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct args {
@@ -35,14 +34,6 @@ struct study {
     qv_status (*run)(struct found *f, const qv_model *m, const struct args *a, qv_err *err);
 };
 
-static json_t *strings(const char *const *s, size_t n)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_string(s[i]));
-    return list;
-}
-
 static json_t *numbers(const double *x, size_t n)
 {
     json_t *list = json_array();
@@ -60,18 +51,6 @@ static json_t *matrix(const double *x, size_t rows, size_t columns)
 }
 
 /* ---- transfer ---- */
-
-static json_t *likeness(const struct qv_transfer *t)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < t->K; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < t->K; j++)
-            json_array_append_new(row, json_real((double)t->similarity[i * t->K + j]));
-        json_array_append_new(list, row);
-    }
-    return list;
-}
 
 /* A row a task: the base, its own expert, and the best of the others. */
 static json_t *transfer_rows(const struct qv_transfer *t)
@@ -112,13 +91,13 @@ static qv_status study_transfer(struct found *f, const qv_model *m, const struct
                              qv__json_number(c.low), "high", qv__json_number(c.high),
                              "n_pairs", (json_int_t)c.n);
         f->rows = transfer_rows(&t);
-        f->all =
-            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:O}", "metric", t.metric,
-                      "similarity_by", t.is_gauge ? "gauge" : "mbc", "experts",
-                      strings(t.expert, t.K), "tasks", strings(t.task, t.T), "own", own,
-                      "base", numbers(t.base, t.T), "score", matrix(t.score, t.K, t.T),
-                      "library", a->words.at[1], "correlation", f->facts);
-        json_object_set_new(f->all, "similarity", likeness(&t));
+        f->all = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:O}", "metric",
+                           t.metric, "similarity_by", t.is_gauge ? "gauge" : "mbc",
+                           "experts", qv__json_strings(t.expert, t.K), "tasks",
+                           qv__json_strings(t.task, t.T), "own", own, "base",
+                           numbers(t.base, t.T), "score", matrix(t.score, t.K, t.T),
+                           "library", a->words.at[1], "correlation", f->facts);
+        json_object_set_new(f->all, "similarity", qv__json_square(t.similarity, t.K));
     }
     qv__transfer_end(&t);
     return result;
@@ -275,18 +254,14 @@ static qv_status study_spectra(struct found *f, const qv_model *m, const struct 
                                qv_err *err)
 {
     (void)m;
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
-    qv_status result = qv_library_open(&lib, a->words.at[1], err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+    qv_snapshot *snap;
+    qv_status result = qv__library_view(&snap, a->words.at[1], NULL, err);
     f->facts = json_object();
     f->rows = json_array();
     f->all = json_pack("{s:s, s:[]}", "library", a->words.at[1], "experts");
     for (size_t i = 0; !result && i < qv_snapshot_size(snap); i++)
         result = expert_spectra(f, snap, i, err);
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     return result;
 }
 
@@ -354,8 +329,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     switch (key) {
     case ARGP_KEY_INIT:
         a->base.is_optional = true; // one study needs none
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->as_json;
+        qv_inputs(state, &a->base, &a->as_json);
         break;
     case KEY_TASKS:
         qv__words_add(&a->tasks, arg);
@@ -394,21 +368,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* The studies, before the options. Ended by argp with free(). */
-static char *list_studies(int key, const char *text, void *input)
+static void list_studies(FILE *f)
 {
-    (void)input;
-    if (key != ARGP_KEY_HELP_PRE_DOC)
-        return (char *)(uintptr_t)text;
-    size_t size = 0;
-    char *out = NULL;
-    FILE *f = open_memstream(&out, &size);
-    qv_check(f);
-    fprintf(f, "%s\n", text);
+    fputc('\n', f);
     for (size_t i = 0; i < QV_COUNT(studies); i++)
         fprintf(f, "\n  %-8s %s", studies[i].name, studies[i].gist);
-    fclose(f);
-    return out;
+}
+
+static char *filter_help(int key, const char *text, void *input)
+{
+    (void)input;
+    return qv__help_list(key == ARGP_KEY_HELP_PRE_DOC, text, list_studies);
 }
 
 static const struct argp_option options[] = {
@@ -434,7 +404,7 @@ static const struct argp spec = {
            "With --json: {\"study\":...} and what docs/studies.md says of each; "
            "`quiver report` draws such a file in RUN/studies.",
     .children = children,
-    .help_filter = list_studies,
+    .help_filter = filter_help,
 };
 
 static void tell(const struct found *f, const char *name, bool as_json)

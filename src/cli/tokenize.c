@@ -34,9 +34,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         a->text = arg;
         break;
     case ARGP_KEY_END:
-        if (!a->model)
-            argp_error(state, "--model is missing");
-        else if (!a->text)
+        qv__arg_needed(state, a->model, "--model");
+        if (!a->text)
             argp_error(state, "there is no text");
         break;
     default:
@@ -53,14 +52,13 @@ static const struct argp_option options[] = {
      0},
     {0},
 };
-static const struct argp_child children[] = {{&qv__json_argp, 0, NULL, 0}, {0}};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
     .args_doc = "TEXT|-",
     .doc = "The token ids of TEXT, or of standard input. No BOS or EOS is added.\v"
            "With --json: {\"ids\":[...]}, or {\"text\":...} with --decode.",
-    .children = children,
+    .children = qv__json_children,
 };
 
 /* Numbers apart by anything that is not one, as in "[1, 2]". */

@@ -1,5 +1,4 @@
 /* train.c - quiver train: one expert, or with --full a whole model. */
-#include "base/file.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 
@@ -28,11 +27,9 @@ enum {
 /* Options that contradict one another. */
 static void check(const struct args *a, const struct argp_state *state)
 {
-    if (a->data.n == 0)
-        argp_error(state, "--data is missing");
-    else if (!a->out)
-        argp_error(state, "--out is missing");
-    else if (!a->is_full && (a->is_random || a->window || a->opts.muon || a->keeps_f32))
+    qv__arg_needed(state, a->data.n, "--data");
+    qv__arg_needed(state, a->out, "--out");
+    if (!a->is_full && (a->is_random || a->window || a->opts.muon || a->keeps_f32))
         argp_error(state, "%s goes with --full",
                    a->is_random   ? "--random"
                    : a->window    ? "--window"
@@ -47,10 +44,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     struct args *a = state->input;
     switch (key) {
     case ARGP_KEY_INIT:
-        state->child_inputs[0] = &a->base;
-        state->child_inputs[1] = &a->opts;
-        state->child_inputs[2] = &a->opts.seed;
-        state->child_inputs[3] = &a->as_json;
+        qv_inputs(state, &a->base, &a->opts, &a->opts.seed, &a->as_json);
         break;
     case KEY_DATA:
     case ARGP_KEY_ARG:
@@ -104,13 +98,6 @@ static const struct argp_option options[] = {
     {"f32", KEY_F32, NULL, 0, "With --full: write floats (bf16)", 1},
     {0},
 };
-static const struct argp_child children[] = {
-    {&qv__base_argp, 0, NULL, 0},
-    {&qv__train_argp, 0, NULL, 0},
-    {&qv__seed_argp, 0, NULL, 0},
-    {&qv__json_argp, 0, NULL, 0},
-    {0},
-};
 static const struct argp spec = {
     .options = options,
     .parser = parse,
@@ -121,19 +108,8 @@ static const struct argp spec = {
         "task. One that is stopped or killed goes on from its checkpoint, "
         "DIR.checkpoint, when the same command is given again.\n\n"
         "With --json: {\"out\":...,\"seconds\":...}.",
-    .children = children,
+    .children = qv__train_children,
 };
-
-static bool is_finished(const struct args *a)
-{
-    qv_arena arena = {0};
-    const char *last = a->is_full ? "config.json" : "adapter_config.json";
-    const char *mark = qv__arena_fmt(&arena, "%s/%s", a->out, last);
-    const char *checkpoint = qv__arena_fmt(&arena, "%s.checkpoint", a->out);
-    bool finished = qv__is_file(mark) && !qv__is_file(checkpoint);
-    qv__arena_free(&arena);
-    return finished;
-}
 
 static qv_status train_expert(const struct args *a, qv_err *err)
 {
@@ -161,27 +137,19 @@ int cmd_train(int argc, char **argv)
     struct args a = {0};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
-    qv_status result = QV_OK;
     double begun = qv__seconds();
-    bool finished = is_finished(&a);
-    if (finished && !a.resumes) {
-        result = qv_fail(&err, QV_EEXIST,
-                         "%s: something finished is there; choose another directory, or "
-                         "accept it with --resume",
-                         a.out);
-    } else if (!finished) {
+    const char *last = a.is_full ? "config.json" : "adapter_config.json";
+    bool is_done;
+    qv_status result = qv__is_done(&is_done, a.out, last, a.resumes, &err);
+    if (!result && !is_done) {
         struct qv_teller teller;
         a.opts.progress = qv__teller_begin(&teller);
         result = a.is_full ? train_full(&a, &err) : train_expert(&a, &err);
         qv__teller_end(&teller);
     }
-    if (result == QV_ECANCEL)
-        fprintf(stderr, "quiver: %s; the same command goes on from there\n", err.msg);
-    else if (result)
-        qv__say_failure(&err);
-    else
+    if (!result)
         qv__print(json_pack("{s:s, s:f}", "out", a.out, "seconds", qv__seconds() - begun),
                   a.as_json);
     qv__words_free(&a.data);
-    return result ? QV_FAILED : 0;
+    return result ? qv__say_stopped(&err) : 0;
 }

@@ -2,8 +2,6 @@
  * the default to the library, a true zero is passed on as a negative number. */
 #include "cli/cli.h"
 
-#include <string.h>
-
 enum {
     KEY_RANK = 256,
     KEY_ALPHA,

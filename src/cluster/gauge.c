@@ -41,14 +41,6 @@ static size_t layout(struct stack *s, void *base, size_t rows)
     return c.used;
 }
 
-static const struct qv_expert_site *find(const struct qv_expert *e, const char *path)
-{
-    for (size_t i = 0; i < e->n_sites; i++)
-        if (strcmp(e->site[i].path, path) == 0)
-            return &e->site[i];
-    return NULL;
-}
-
 /* Who adapts the site, and at which ranks; *most = the largest rank. */
 static qv_status list_experts(struct stack *s, size_t *most, const char *path,
                               struct qv_expert *const *experts, size_t K, qv_err *err)
@@ -56,7 +48,7 @@ static qv_status list_experts(struct stack *s, size_t *most, const char *path,
     s->n = 0;
     *most = 0;
     for (size_t k = 0; k < K; k++) {
-        const struct qv_expert_site *site = find(experts[k], path);
+        const struct qv_expert_site *site = qv__expert_site(experts[k], path);
         if (!site)
             continue;
         if (s->n == 0) {
@@ -80,7 +72,7 @@ static void fill(struct stack *s, const char *path, struct qv_expert *const *exp
 {
 #pragma omp parallel for schedule(static)
     for (size_t j = 0; j < s->n; j++) {
-        const struct qv_expert_site *site = find(experts[s->which[j]], path);
+        const struct qv_expert_site *site = qv__expert_site(experts[s->which[j]], path);
         float *A = s->A + s->first[j] * s->D_in, *B = s->B + s->first[j] * s->D_out;
         memcpy(A, site->A, site->R * s->D_in * sizeof *A);
         for (size_t r = 0; r < site->R; r++)
@@ -143,7 +135,7 @@ static qv_status add_site(double *G, struct stack *s, const char *path,
 static bool is_done(const char *path, struct qv_expert *const *experts, size_t k)
 {
     for (size_t j = 0; j < k; j++)
-        if (find(experts[j], path))
+        if (qv__expert_site(experts[j], path))
             return true;
     return false;
 }

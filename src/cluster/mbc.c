@@ -69,7 +69,7 @@ static qv_status check_shapes(struct qv_expert *const *experts, size_t K, qv_err
 static qv_status find_thresholds(double *threshold, struct qv_expert *const *experts,
                                  size_t K, double q, qv_err *err)
 {
-    qv_status result = QV_OK;
+    struct qv_first bad = {0};
 #pragma omp parallel for schedule(dynamic)
     for (size_t k = 0; k < K; k++) {
         threshold[k] = -1; // below every magnitude
@@ -78,11 +78,12 @@ static qv_status find_thresholds(double *threshold, struct qv_expert *const *exp
         qv_err own;
         qv_status st =
             qv__magnitude_quantile(&threshold[k], experts[k]->w, experts[k]->n_w, q, &own);
-        if (st)
-#pragma omp critical(qv__mbc)
-            result = qv_fail(err, st, "expert '%s': %s", experts[k]->name, own.msg);
+        if (st) {
+            qv_wrap(&own, st, "expert '%s': ", experts[k]->name);
+            qv__first_note(&bad, k, &own);
+        }
     }
-    return result;
+    return qv__first_tell(&bad, err);
 }
 
 /* G = Y Y', piece by piece of Y, which never exists as a whole. */

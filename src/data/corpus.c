@@ -41,8 +41,7 @@ static qv_status add(struct documents *d, struct document one, qv_err *err)
 static qv_status split(struct documents *d, const struct qv_map *map, const char *path,
                        qv_err *err)
 {
-    const char *dot = strrchr(path, '.');
-    if (!dot || strcmp(dot, ".jsonl") != 0)
+    if (!qv__ends_with(path, ".jsonl"))
         return add(d,
                    (struct document){.bytes = map->bytes, .size = map->size, .path = path},
                    err);
@@ -63,7 +62,7 @@ static qv_status split(struct documents *d, const struct qv_map *map, const char
 static qv_status encode(struct document *d, const qv_tokenizer *tok, qv_err *err)
 {
     json_t *line = NULL;
-    const char *text = d->bytes ? d->bytes : "";
+    const char *text = d->bytes;
     size_t size = d->size;
     qv_status result = QV_OK;
     if (d->is_json && !(result = qv__json_parse(&line, d->bytes, d->size, err))) {
@@ -80,27 +79,17 @@ static qv_status encode(struct document *d, const qv_tokenizer *tok, qv_err *err
     return result ? qv_wrap(err, result, "%s:%zu: ", d->path, d->line) : QV_OK;
 }
 
-/* Documents are independent, so threads take them as they come; the first
- * failure in file order is the one reported. */
+/* Documents are independent, so threads take them as they come. */
 static qv_status encode_all(struct documents *d, const qv_tokenizer *tok, qv_err *err)
 {
-    size_t bad = SIZE_MAX;
-    qv_status result = QV_OK;
+    struct qv_first first = {0};
 #pragma omp parallel for schedule(dynamic, 4)
     for (size_t i = 0; i < d->n; i++) {
-        qv_err mine;
-        qv_status st = encode(&d->at[i], tok, &mine);
-        if (!st)
-            continue;
-#pragma omp critical(qv_corpus)
-        if (i < bad) {
-            bad = i;
-            result = st;
-            if (err)
-                *err = mine;
-        }
+        qv_err own;
+        if (encode(&d->at[i], tok, &own))
+            qv__first_note(&first, i, &own);
     }
-    return result;
+    return qv__first_tell(&first, err);
 }
 
 static qv_status join(struct qv_corpus *c, const struct documents *d, int eos,

@@ -20,7 +20,7 @@ struct parser {
     const char *definition; // of a Natural Instructions task, or NULL
 };
 
-/* Fields -------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static const char *copy_target(qv_arena *a, const char *s)
 {
@@ -112,13 +112,7 @@ static qv_status add_example(struct parser *p, const json_t *record, qv_err *err
     e.prompt = p->definition ? instruct(&d->arena, p->definition, prompt)
                              : qv__arena_str(&d->arena, prompt);
 
-    if (d->n == p->room) {
-        p->room = p->room ? 2 * p->room : 64;
-        struct qv_example *more = qv_new_n(&d->arena, struct qv_example, p->room);
-        if (d->n)
-            memcpy(more, d->at, d->n * sizeof *more);
-        d->at = more;
-    }
+    d->at = qv_more(&d->arena, struct qv_example, d->at, d->n, &p->room);
     d->at[d->n++] = e;
     return QV_OK;
 }
@@ -148,7 +142,7 @@ static qv_status read_definition(struct parser *p, const json_t *v, qv_err *err)
     return QV_OK;
 }
 
-/* Files --------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static qv_status parse_published(struct parser *p, const char *bytes, size_t size,
                                  qv_err *err)
@@ -230,12 +224,6 @@ static qv_status parse_lines(struct parser *p, const char *at, size_t size, qv_e
     return QV_OK;
 }
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
-}
-
 qv_status qv__dataset_parse(struct qv_dataset **out, const char *path, const char *bytes,
                             size_t size, const struct qv_dataset_opts *opts, qv_err *err)
 {
@@ -260,8 +248,8 @@ qv_status qv__dataset_parse(struct qv_dataset **out, const char *path, const cha
         bytes += 3;
         size -= 3;
     }
-    qv_status result = ends_with(path, ".json") ? parse_published(&p, bytes, size, err)
-                                                : parse_lines(&p, bytes, size, err);
+    qv_status result = qv__ends_with(path, ".json") ? parse_published(&p, bytes, size, err)
+                                                    : parse_lines(&p, bytes, size, err);
     if (!result && d->n == 0)
         result = qv_fail(err, QV_EFORMAT, "%s: no examples", path);
     if (result) {
@@ -280,7 +268,7 @@ qv_status qv__dataset_read(struct qv_dataset **out, const char *path,
     qv_status result = qv__map(&map, path, err);
     if (result)
         return result;
-    result = qv__dataset_parse(out, path, map.bytes ? map.bytes : "", map.size, opts, err);
+    result = qv__dataset_parse(out, path, map.bytes, map.size, opts, err);
     qv__unmap(&map);
     return result;
 }
@@ -312,7 +300,7 @@ qv_status qv__dataset_list(char ***paths, size_t *n, qv_arena *a, const char *pa
     *paths = qv_new_n(a, char *, n_names + 1);
     for (size_t i = 0; i < n_names; i++) {
         if (names[i][0] == '.' ||
-            (!ends_with(names[i], ".jsonl") && !ends_with(names[i], ".json")))
+            (!qv__ends_with(names[i], ".jsonl") && !qv__ends_with(names[i], ".json")))
             continue;
         char *file = qv__arena_fmt(a, "%s/%s", path, names[i]);
         if (!qv__is_file(file))

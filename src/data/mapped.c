@@ -13,7 +13,7 @@ struct reader {
     size_t room;         // for examples
 };
 
-/* Fields -------------------------------------------------------------------------- */
+/* ---- fields ---- */
 
 static void set_group(void *record, const char *name, const char *text, size_t n)
 {
@@ -151,7 +151,7 @@ static qv_status make_example(struct qv_example *e, const struct reader *r, qv_e
     return e->n_targets ? QV_OK : qv_fail(err, QV_EFORMAT, "no target");
 }
 
-/* Files --------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 /* Prompt and answer as they stand before another prompt. */
 static const char *as_shot(qv_arena *a, const struct qv_example *e)
@@ -225,13 +225,7 @@ static qv_status read_shots(struct qv_shots **out, struct reader *r, const char 
 static void add(struct reader *r, const struct qv_example *e)
 {
     struct qv_dataset *d = r->d;
-    if (d->n == r->room) {
-        r->room = r->room ? 2 * r->room : 64;
-        struct qv_example *more = qv_new_n(&d->arena, struct qv_example, r->room);
-        if (d->n)
-            memcpy(more, d->at, d->n * sizeof *more);
-        d->at = more;
-    }
+    d->at = qv_more(&d->arena, struct qv_example, d->at, d->n, &r->room);
     d->at[d->n++] = *e;
 }
 

@@ -10,6 +10,7 @@ struct parser {
     const json_t *task;
     struct qv_filter *filters; // [n_filters]
     size_t n_filters;
+    size_t n_room; // in m->re
 };
 
 static qv_status new_regex(struct qv_regex **out, struct parser *p, const json_t *v,
@@ -21,10 +22,7 @@ static qv_status new_regex(struct qv_regex **out, struct parser *p, const json_t
     qv_status result = qv__regex_new(out, text, strlen(text), err);
     if (result)
         return result;
-    struct qv_regex **more = qv_new_n(p->a, struct qv_regex *, p->m->n_re + 1);
-    if (p->m->n_re)
-        memcpy(more, p->m->re, p->m->n_re * sizeof *more);
-    p->m->re = more;
+    p->m->re = qv_more(p->a, struct qv_regex *, p->m->re, p->m->n_re, &p->n_room);
     p->m->re[p->m->n_re++] = *out;
     return QV_OK;
 }
@@ -55,7 +53,7 @@ static qv_status read_strings(const char *const **out, size_t *n, struct parser 
     return QV_OK;
 }
 
-/* Templates ---------------------------------------------------------------------- */
+/* ---- templates ---- */
 
 static qv_status read_templates(const struct qv_template ***out, size_t *n,
                                 struct parser *p, const char *key, qv_err *err)
@@ -118,7 +116,7 @@ static qv_status read_filters(struct parser *p, qv_err *err)
     return QV_OK;
 }
 
-/* Files and fields ---------------------------------------------------------------- */
+/* ---- files and fields ---- */
 
 static const char *place(struct parser *p, const char *path)
 {

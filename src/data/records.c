@@ -10,13 +10,7 @@ struct reader {
     json_t *list;
 };
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
-}
-
-/* Lines -------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 struct lines {
     const char *at, *end;
@@ -99,7 +93,7 @@ static qv_status read_lines(struct reader *r, const char *bytes, size_t size, qv
                   : QV_OK;
 }
 
-/* CSV ---------------------------------------------------------------------------- */
+/* ---- CSV ---- */
 
 struct csv {
     const char *at, *end;
@@ -195,7 +189,7 @@ static qv_status read_csv(struct reader *r, const char *bytes, size_t size, qv_e
     return result;
 }
 
-/* Files -------------------------------------------------------------------------- */
+/* ---- files ---- */
 
 static qv_status read_json(struct reader *r, struct qv_records *out, const char *bytes,
                            size_t size, qv_err *err)
@@ -223,7 +217,7 @@ static qv_status read_beside(struct reader *r, const struct qv_beside *b, qv_err
     qv_status result = qv__map(&map, b->path, err);
     if (result)
         return result;
-    struct lines l = lines_of(map.bytes ? map.bytes : "", map.size);
+    struct lines l = lines_of(map.bytes, map.size);
     const char *line;
     size_t n, i = 0, had = json_array_size(r->list);
     while (!result && next_line(&l, &line, &n)) {
@@ -250,9 +244,9 @@ static qv_status read_list(struct reader *r, struct qv_records *out, const char 
 {
     const char *format = r->o->format;
     if (!format)
-        format = ends_with(r->path, ".json")  ? "json"
-                 : ends_with(r->path, ".csv") ? "csv"
-                                              : "jsonl";
+        format = qv__ends_with(r->path, ".json")  ? "json"
+                 : qv__ends_with(r->path, ".csv") ? "csv"
+                                                  : "jsonl";
     if (is_compressed(bytes, size))
         return qv_fail(err, QV_EFORMAT, "compressed: unpack it first");
     if (strcmp(format, "jsonl") == 0)
@@ -301,7 +295,7 @@ qv_status qv__records_read(struct qv_records *out, const char *path,
     qv_status result = qv__map(&map, path, err);
     if (result)
         return result;
-    result = qv__records_parse(out, path, map.bytes ? map.bytes : "", map.size, opts, err);
+    result = qv__records_parse(out, path, map.bytes, map.size, opts, err);
     qv__unmap(&map);
     return result;
 }

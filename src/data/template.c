@@ -33,7 +33,7 @@ static bool is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Parsing ------------------------------------------------------------------------ */
+/* ---- parsing ---- */
 
 static qv_status read_step(struct step *s, qv_arena *a, const char *name,
                            const struct qv_filter *filters, size_t n, qv_err *err)
@@ -138,7 +138,7 @@ qv_status qv__template_parse(const struct qv_template **out, qv_arena *a, const 
     return QV_OK;
 }
 
-/* Filling ------------------------------------------------------------------------ */
+/* ---- filling ---- */
 
 qv_status qv__replace_all(char **out, qv_arena *a, const struct qv_regex *re,
                           const char *text, const char *with, qv_err *err)

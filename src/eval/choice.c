@@ -3,6 +3,7 @@
 #include "eval/options.h"
 #include "eval/run.h"
 #include "model/model.h"
+#include "text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,14 +92,6 @@ static qv_status prepare(struct scored *d, struct qv_run *r, qv_err *err)
     return QV_OK;
 }
 
-static size_t count_characters(const char *text)
-{
-    size_t n = 0;
-    for (; *text; text++)
-        n += ((unsigned char)*text & 0xc0) != 0x80; // not one that continues another
-    return n;
-}
-
 /* What an option's log-likelihood is divided by. */
 static double length_of(const struct qv_run *r, const struct qv_sequence *s,
                         const char *option)
@@ -107,7 +100,7 @@ static double length_of(const struct qv_run *r, const struct qv_sequence *s,
     case QV_CHOICE_SUM:
         return 1;
     case QV_CHOICE_CHAR:
-        return (double)qv__max(count_characters(option), 1);
+        return (double)qv__max(qv__utf8_count(option), 1);
     default:
         return (double)qv__max(s->n - s->n_prompt, 1);
     }

@@ -18,7 +18,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct qv_eval_result {
     qv_task_result *task; // [n]
@@ -102,22 +101,6 @@ static qv_status run_task(qv_task_result *out, struct qv_run *r, qv_err *err)
     return QV_OK;
 }
 
-static qv_status part_of(enum qv_part *part, const char *name, qv_err *err)
-{
-    static const char *const names[] = {
-        [QV_PART_ALL] = "all",
-        [QV_PART_TRAIN] = "train",
-        [QV_PART_VALID] = "valid",
-        [QV_PART_TEST] = "test",
-    };
-    for (size_t i = 0; i < QV_COUNT(names); i++)
-        if (strcmp(names[i], name) == 0) {
-            *part = (enum qv_part)i;
-            return QV_OK;
-        }
-    return qv_fail(err, QV_ENOTFOUND, "no split is named '%s'", name);
-}
-
 /* What would stop the suite at a later task, hours from now. */
 static qv_status check_suite(const struct qv_suite *suite, qv_err *err)
 {
@@ -141,8 +124,8 @@ static qv_status run_suite(qv_eval_result *out, const struct qv_suite *suite,
         r.task = &task;
         r.keep = &out->arena;
         qv_status result = QV_OK;
-        if (r.o->split)
-            result = part_of(&task.part, r.o->split, err);
+        if (r.o->split && !qv__part_named(&task.part, r.o->split))
+            result = qv_fail(err, QV_ENOTFOUND, "no split is named '%s'", r.o->split);
         if (!result)
             result = run_task(&out->task[i], &r, err);
         qv__dataset_free(r.data);

@@ -2,17 +2,11 @@
 #include "eval/interval.h"
 #include "base/arena.h"
 #include "base/rng.h"
+#include "base/select.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { MOST_RESAMPLES = 1000000 };
-
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
 
 /* Of sorted[0..n), interpolated between neighbours. */
 static double quantile(const double *sorted, size_t n, double q)
@@ -56,7 +50,7 @@ static qv_status bootstrap(struct qv_interval *out, const double *x, const doubl
         }
         means[r] = sum / (double)n;
     }
-    qsort(means, resamples, sizeof *means, by_value);
+    qv__sort(means, resamples);
     out->mean = mean_of_difference(x, y, n);
     out->low = quantile(means, resamples, (1 - confidence) / 2);
     out->high = quantile(means, resamples, (1 + confidence) / 2);

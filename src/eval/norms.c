@@ -136,12 +136,8 @@ static void find_learnt(struct study *s)
     if (s->known && strcmp(s->known, s->now.task) == 0)
         return;
     s->known = s->now.task;
-    for (size_t e = 0; e < s->bank->K; e++) {
-        const qv_expert_meta *m = &qv_snapshot_info(s->snap, e)->meta;
-        s->learnt[e] = false;
-        for (size_t t = 0; t < m->n_tasks; t++)
-            s->learnt[e] = s->learnt[e] || strcmp(m->task[t], s->now.task) == 0;
-    }
+    for (size_t e = 0; e < s->bank->K; e++)
+        s->learnt[e] = qv__expert_learnt(qv_snapshot_info(s->snap, e), s->now.task);
 }
 
 static void see(void *arg, size_t site, size_t T, const float *x)
@@ -190,13 +186,7 @@ static struct qv_norms_task *task_of(struct qv_norms *out, const char *name)
 static void put_ratio(struct study *s, double ratio)
 {
     struct qv_norms *out = s->out;
-    if (out->n == s->room) {
-        s->room = 2 * s->room + 64;
-        double *more = qv_new_n(&out->arena, double, s->room);
-        if (out->n)
-            memcpy(more, out->ratio, out->n * sizeof *more);
-        out->ratio = more;
-    }
+    out->ratio = qv_more(&out->arena, double, out->ratio, out->n, &s->room);
     out->ratio[out->n++] = ratio;
 }
 
@@ -283,16 +273,11 @@ qv_status qv__norms(struct qv_norms *out, const qv_model *m, const char *library
 {
     static const struct qv_norms_opts none = {0};
     *out = (struct qv_norms){.n = 0};
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
+    qv_snapshot *snap;
     struct qv_bank *bank = NULL;
     qv_arena a = {0};
     struct study s = {.m = m, .out = out};
-    qv_status result = qv_library_open(&lib, library, err);
-    if (!result)
-        result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+    qv_status result = qv__library_view(&snap, library, m->origin, err);
     if (!result && qv_snapshot_size(snap) < 2)
         result = qv_fail(err, QV_ENOTFOUND, "%s: %zu experts, norms are compared of two",
                          library, qv_snapshot_size(snap));
@@ -311,7 +296,6 @@ qv_status qv__norms(struct qv_norms *out, const qv_model *m, const char *library
     qv__bank_free(s.nothing);
     qv__bank_free(bank);
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     qv__arena_free(&a);
     return result;
 }

@@ -89,7 +89,7 @@ static struct extent extent_of(const struct scorer *o, const struct qv_group *g)
     return x;
 }
 
-/* Passes ----------------------------------------------------------------------- */
+/* ---- passes ---- */
 
 static void append_rows(struct lane *l, struct qv_batch *b, const struct qv_sequence *s,
                         size_t from, size_t to, struct qv_seq seq)
@@ -175,7 +175,7 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t last)
     }
 }
 
-/* Room -------------------------------------------------------------------------- */
+/* ---- room ---- */
 
 /* Cut the groups into passes of about pass_tokens rows, as many as fill the lanes. */
 static qv_status plan(struct scorer *s, size_t pass_tokens, qv_err *err)

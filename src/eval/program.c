@@ -71,24 +71,16 @@ qv_status qv__run_programs(struct qv_run *r, qv_err *err)
         program[i] =
             qv__arena_fmt(&r->arena, "%s%s\n%s", r->at[i]->prompt,
                           qv__completion(&r->arena, r->answer[i]), r->at[i]->tests);
-    size_t bad = SIZE_MAX;
+    struct qv_first bad = {0};
 #pragma omp parallel for schedule(dynamic, 1)
     for (size_t i = 0; i < r->n; i++) {
         bool passed;
-        qv_err mine;
-        qv_status st = qv__sandbox_run(&passed, &s, program[i], &mine);
-        if (!st) {
+        qv_err own;
+        if (qv__sandbox_run(&passed, &s, program[i], &own))
+            qv__first_note(&bad, i, &own);
+        else
             r->score[i] = passed;
-            continue;
-        }
-#pragma omp critical(qv_eval)
-        if (i < bad) {
-            bad = i;
-            result = st;
-            if (err)
-                *err = mine;
-        }
     }
     qv__sandbox_end(&s);
-    return result;
+    return qv__first_tell(&bad, err);
 }

@@ -31,7 +31,7 @@ static const struct {
     {"succeed", "succeed"},
 };
 
-/* Stems --------------------------------------------------------------------- */
+/* ---- stems ---- */
 
 static bool is_vowel(const char *w, size_t i)
 {
@@ -167,7 +167,7 @@ const char *qv__porter(qv_arena *a, const char *word)
     return stem;
 }
 
-/* Scores -------------------------------------------------------------------- */
+/* ---- scores ---- */
 
 struct words {
     const char **at;

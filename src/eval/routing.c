@@ -33,10 +33,7 @@ static void find_learnt(struct study *s)
     s->known = s->now.task;
     for (size_t e = 0; e < s->reuse->n; e++) {
         size_t i = qv_snapshot_find(s->snap, s->reuse->name[e]);
-        const qv_expert_meta *m = &qv_snapshot_info(s->snap, i)->meta;
-        s->learnt[e] = false;
-        for (size_t t = 0; t < m->n_tasks; t++)
-            s->learnt[e] = s->learnt[e] || strcmp(m->task[t], s->now.task) == 0;
+        s->learnt[e] = qv__expert_learnt(qv_snapshot_info(s->snap, i), s->now.task);
     }
 }
 
@@ -187,7 +184,6 @@ qv_status qv__routing_study(struct qv_routing_study *out, const qv_model *m,
     static const struct qv_routing_opts none = {0};
     *out = (struct qv_routing_study){.n_sites = 0};
     qv_reuse *reuse = NULL;
-    qv_library *lib = NULL;
     qv_snapshot *snap = NULL;
     qv_status result = qv_reuse_open(&reuse, m, who, err);
     if (!result && !reuse->router)
@@ -195,9 +191,7 @@ qv_status qv__routing_study(struct qv_routing_study *out, const qv_model *m,
                          "router '%s' does not look at tokens: there is nothing to show",
                          who->router ? who->router : "");
     if (!result)
-        result = qv_library_open(&lib, who->library, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+        result = qv__library_view(&snap, who->library, NULL, err);
     for (size_t e = 0; !result && e < reuse->n; e++)
         if (qv_snapshot_find(snap, reuse->name[e]) == qv_snapshot_size(snap))
             result = qv_fail(err, QV_ENOTFOUND, "%s: expert '%s' has gone", who->library,
@@ -212,7 +206,6 @@ qv_status qv__routing_study(struct qv_routing_study *out, const qv_model *m,
             conclude(&s, m);
     }
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     qv_reuse_close(reuse);
     return result;
 }

@@ -28,7 +28,7 @@ static const char runner[] =
 
 enum { WORD = 64 }; // characters
 
-/* The command ---------------------------------------------------------------------- */
+/* ---- the command ---- */
 
 static void push(struct qv_sandbox *s, size_t *n, const char *const *words)
 {
@@ -91,7 +91,7 @@ static void build(struct qv_sandbox *s, const struct qv_sandbox_opts *o)
     push(s, &n, limits);
 }
 
-/* Running -------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 /* What the runner said. */
 struct speech {
@@ -193,7 +193,7 @@ qv_status qv__sandbox_run(bool *passed, const struct qv_sandbox *s, const char *
     return run(passed, s, program, (double)s->seconds, err);
 }
 
-/* Trials --------------------------------------------------------------------------- */
+/* ---- trials ---- */
 
 /* Each comes to its end only if the wall it is named after stands. The forks are few, and
  * what is forked soon ends. */

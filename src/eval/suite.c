@@ -49,15 +49,19 @@ bool qv__metric_generates(enum qv_metric metric)
     return metric == QV_ROUGE_L || metric == QV_EXACT || metric == QV_PASS;
 }
 
-static qv_status part_of(enum qv_part *out, const char *name, qv_err *err)
+const char *qv__part_name(enum qv_part part)
+{
+    return parts[part];
+}
+
+bool qv__part_named(enum qv_part *out, const char *name)
 {
     for (size_t i = 0; i < QV_COUNT(parts); i++)
         if (strcmp(parts[i], name) == 0) {
             *out = (enum qv_part)i;
-            return QV_OK;
+            return true;
         }
-    return qv_fail(err, QV_EFORMAT, "no split '%s': there are all, train, valid, test",
-                   name);
+    return false;
 }
 
 static qv_status add_task(struct qv_suite *s, const struct qv_suite_task *like,
@@ -67,22 +71,13 @@ static qv_status add_task(struct qv_suite *s, const struct qv_suite_task *like,
         if (strcmp(s->at[j].name, name) == 0)
             return qv_fail(err, QV_EEXIST, "task '%s' is both %s and %s", name,
                            s->at[j].paths[0], paths[0]);
-    struct qv_suite_task *more = qv_new_n(&s->arena, struct qv_suite_task, s->n + 1);
-    if (s->n)
-        memcpy(more, s->at, s->n * sizeof *more);
-    s->at = more;
-    s->at[s->n] = *like;
-    s->at[s->n].name = name;
-    s->at[s->n].paths = paths;
-    s->at[s->n].n_paths = n;
-    s->n++;
+    s->at = qv_more(&s->arena, struct qv_suite_task, s->at, s->n, &s->room);
+    struct qv_suite_task *one = &s->at[s->n++];
+    *one = *like;
+    one->name = name;
+    one->paths = paths;
+    one->n_paths = n;
     return QV_OK;
-}
-
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), m = strlen(ending);
-    return n >= m && strcmp(s + n - m, ending) == 0;
 }
 
 /* The data files of a directory (*.json, *.jsonl, *.csv, *.txt), or the file itself. */
@@ -100,8 +95,8 @@ static qv_status list_data(char ***files, size_t *n, qv_arena *a, const char *pa
     *n = 0;
     for (size_t i = 0; i < n_names; i++)
         if (names[i][0] != '.' &&
-            (ends_with(names[i], ".json") || ends_with(names[i], ".jsonl") ||
-             ends_with(names[i], ".csv") || ends_with(names[i], ".txt")))
+            (qv__ends_with(names[i], ".json") || qv__ends_with(names[i], ".jsonl") ||
+             qv__ends_with(names[i], ".csv") || qv__ends_with(names[i], ".txt")))
             (*files)[(*n)++] = qv__arena_fmt(a, "%s/%s", path, names[i]);
     return *n ? QV_OK
               : qv_fail(err, QV_ENOTFOUND,
@@ -159,8 +154,9 @@ static qv_status read_settings(struct qv_suite_task *like, qv_arena *a, const js
         result = qv__metric_of(&like->metric, metric, err);
     if (!result)
         result = qv__json_str(from, "split", &split, err);
-    if (!result && split)
-        result = part_of(&like->part, split, err);
+    if (!result && split && !qv__part_named(&like->part, split))
+        result = qv_fail(err, QV_EFORMAT,
+                         "no split '%s': there are all, train, valid, test", split);
     const struct {
         const char *key;
         size_t *to;
@@ -186,10 +182,7 @@ static qv_status read_map(struct qv_suite *s, struct qv_suite_task *like,
     qv_status result = qv__mapping_parse(&map, &s->arena, task, dir, err);
     if (result)
         return result;
-    struct qv_mapping **more = qv_new_n(&s->arena, struct qv_mapping *, s->n_maps + 1);
-    if (s->n_maps)
-        memcpy(more, s->map, s->n_maps * sizeof *more);
-    s->map = more;
+    s->map = qv_more(&s->arena, struct qv_mapping *, s->map, s->n_maps, &s->maps_room);
     s->map[s->n_maps++] = map;
     like->map = map;
     return QV_OK;
@@ -251,9 +244,8 @@ static qv_status read_suite(struct qv_suite *s, const json_t *suite, const char 
  * list "tasks". Anything else is left for the reader of task files to judge. */
 static qv_status find_suite(json_t **suite, const char *path, qv_err *err)
 {
-    size_t n = strlen(path);
     *suite = NULL;
-    if (n < 5 || strcmp(path + n - 5, ".json") != 0 || qv__is_dir(path))
+    if (!qv__ends_with(path, ".json") || qv__is_dir(path))
         return QV_OK;
     qv_status result = qv__json_read(suite, path, SIZE_MAX, err);
     if (!result && !json_is_array(json_object_get(*suite, "tasks"))) {

@@ -40,6 +40,10 @@ bool qv__metric_generates(enum qv_metric metric);
 /* Which of a file's examples: all, or one part of the project's split. */
 enum qv_part { QV_PART_ALL, QV_PART_TRAIN, QV_PART_VALID, QV_PART_TEST };
 
+/* The name of a part, and whether a name is one's. */
+const char *qv__part_name(enum qv_part part);
+bool qv__part_named(enum qv_part *out, const char *name);
+
 struct qv_mapping;
 
 struct qv_suite_task {
@@ -62,10 +66,10 @@ struct qv_suite_task {
 
 struct qv_suite {
     const char *name;
-    struct qv_suite_task *at;
-    size_t n;
+    struct qv_suite_task *at; // [n]
+    size_t n, room;
     struct qv_mapping **map; // [n_maps]
-    size_t n_maps;
+    size_t n_maps, maps_room;
     qv_arena arena; // owns everything
 };
 

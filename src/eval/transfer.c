@@ -2,12 +2,12 @@
 #include "eval/transfer.h"
 
 #include "base/rng.h"
+#include "base/select.h"
 #include "cluster/cluster.h"
 #include "library/library.h"
 #include "model/model.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { RESAMPLES = 2000 };
@@ -84,12 +84,6 @@ static double drawn_expert(const struct qv_transfer *t, const double *drawn, siz
     return 1;
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t)
 {
     qv_arena a = {0};
@@ -110,7 +104,7 @@ struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t)
         n += isfinite(r[n]) != 0; // few tasks: a draw may leave nothing that varies
     }
     if (n > RESAMPLES / 2) {
-        qsort(r, n, sizeof *r, by_value);
+        qv__sort(r, n);
         c.low = r[n / 40];
         c.high = r[n - 1 - n / 40];
     }
@@ -142,12 +136,9 @@ static qv_status compare(struct qv_transfer *t, const qv_snapshot *snap, qv_err 
 
 static int owner_of(const qv_snapshot *snap, const char *task)
 {
-    for (size_t i = 0; i < qv_snapshot_size(snap); i++) {
-        const qv_expert_meta *m = &qv_snapshot_info(snap, i)->meta;
-        for (size_t j = 0; j < m->n_tasks; j++)
-            if (strcmp(m->task[j], task) == 0)
-                return (int)i;
-    }
+    for (size_t i = 0; i < qv_snapshot_size(snap); i++)
+        if (qv__expert_learnt(qv_snapshot_info(snap, i), task))
+            return (int)i;
     return -1;
 }
 
@@ -197,13 +188,8 @@ qv_status qv__transfer(struct qv_transfer *out, const qv_model *m, const char *l
                        qv_err *err)
 {
     *out = (struct qv_transfer){.K = 0};
-    qv_library *lib;
-    qv_snapshot *snap = NULL;
-    qv_status result = qv_library_open(&lib, library, err);
-    if (!result)
-        result = qv_library_check_base(lib, NULL, m->origin, err);
-    if (!result)
-        result = qv_library_snapshot(&snap, lib, err);
+    qv_snapshot *snap;
+    qv_status result = qv__library_view(&snap, library, m->origin, err);
     if (!result && qv_snapshot_size(snap) == 0)
         result = qv_fail(err, QV_ENOTFOUND, "%s: the library has no experts", library);
     if (!result) {
@@ -217,7 +203,6 @@ qv_status qv__transfer(struct qv_transfer *out, const qv_model *m, const char *l
     if (!result)
         result = score(out, m, library, snap, paths, n, opts, err);
     qv_snapshot_release(snap);
-    qv_library_close(lib);
     return result;
 }
 

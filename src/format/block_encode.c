@@ -9,6 +9,7 @@
  */
 #include "format/block_encode.h"
 #include "kern/block_codes.h"
+#include "kern/fit.h"
 #include "kern/half.h"
 #include "kern/kern.h"
 
@@ -16,19 +17,6 @@
 #include <string.h>
 
 enum { POLISH = 3, MOST_TRIES = 15 };
-
-/* The whole number nearest to x in low to high; low for NaN. */
-static int nearest(float x, int low, int high)
-{
-    if (!(x > (float)low))
-        return low;
-    return x >= (float)high ? high : low + (int)(x - (float)low + 0.5f);
-}
-
-static float inverse(float x)
-{
-    return x != 0 ? 1 / x : 0;
-}
 
 /* The half float that stands for x, and what it is worth. */
 static uint16_t half_of(float *worth, float x)
@@ -211,7 +199,7 @@ static void encode_scaled(const struct qv_kern *kern, struct qv_block_codes *c,
         scale[g] = fit_centred(kern, x + g * l->group, l->group, l->zero);
     c->d = half_of(&d, peak_of(scale, n_groups) / (float)-range);
     for (size_t g = 0; g < n_groups; g++) {
-        c->scale[g] = nearest(scale[g] * inverse(d), -range, range - 1);
+        c->scale[g] = qv__nearest(scale[g] * qv__inverse(d), -range, range - 1);
         kern->fit_codes(c->code + g * l->group, x + g * l->group, l->group,
                         (struct qv_line){d * (float)c->scale[g], 0}, centred(l->zero));
     }
@@ -223,8 +211,8 @@ static struct qv_line round_line(const struct qv_kern *kern, int *scale, int *mi
                                  const float *x, size_t n, struct qv_line l,
                                  struct qv_line unit, int range, struct qv_fit fit)
 {
-    int near_scale = nearest(l.scale * inverse(unit.scale), 0, range);
-    int near_min = nearest(l.min * inverse(unit.min), 0, range);
+    int near_scale = qv__nearest(l.scale * qv__inverse(unit.scale), 0, range);
+    int near_min = qv__nearest(l.min * qv__inverse(unit.min), 0, range);
     int s[9], m[9];
     struct qv_line line[9];
     double error[9];

@@ -5,19 +5,6 @@
 
 enum { LANES = 4 };
 
-static float inverse(float x)
-{
-    return x != 0 ? 1 / x : 0;
-}
-
-/* The whole number nearest to x in low to high; low for NaN. */
-static int nearest(float x, int low, int high)
-{
-    if (!(x > (float)low))
-        return low;
-    return x >= (float)high ? high : low + (int)(x - (float)low + 0.5f);
-}
-
 static double weight_of(float x, struct qv_fit f)
 {
     return f.is_weighted ? fabs((double)x) : 1;
@@ -31,18 +18,18 @@ static double sum_of(const double s[LANES])
 void qv__fit_codes(uint8_t *code, const float *x, size_t n, struct qv_line l,
                    struct qv_fit f)
 {
-    const float inv = inverse(l.scale);
+    const float inv = qv__inverse(l.scale);
     for (size_t i = 0; i < n; i++)
-        code[i] = (uint8_t)(nearest((x[i] + l.min) * inv, f.low, f.high) - f.low);
+        code[i] = (uint8_t)(qv__nearest((x[i] + l.min) * inv, f.low, f.high) - f.low);
 }
 
 static struct qv_fit_sums sums_of(struct qv_line l, const float *x, size_t n,
                                   struct qv_fit f)
 {
-    const float inv = inverse(l.scale);
+    const float inv = qv__inverse(l.scale);
     double c1[LANES] = {0}, c2[LANES] = {0}, xc[LANES] = {0};
     for (size_t i = 0; i < n; i++) {
-        double c = nearest((x[i] + l.min) * inv, f.low, f.high), w = weight_of(x[i], f);
+        double c = qv__nearest((x[i] + l.min) * inv, f.low, f.high), w = weight_of(x[i], f);
         c1[i % LANES] += w * c;
         c2[i % LANES] += w * c * c;
         xc[i % LANES] += w * (double)x[i] * c;
@@ -59,10 +46,10 @@ void qv__fit_sums(struct qv_fit_sums *s, const struct qv_line *l, size_t n_lines
 
 static double error_of(struct qv_line l, const float *x, size_t n, struct qv_fit f)
 {
-    const float inv = inverse(l.scale);
+    const float inv = qv__inverse(l.scale);
     double sum[LANES] = {0};
     for (size_t i = 0; i < n; i++) {
-        const float c = (float)nearest((x[i] + l.min) * inv, f.low, f.high);
+        const float c = (float)qv__nearest((x[i] + l.min) * inv, f.low, f.high);
         double e = (double)(l.scale * c - l.min) - (double)x[i];
         sum[i % LANES] += weight_of(x[i], f) * e * e;
     }

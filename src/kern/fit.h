@@ -29,6 +29,20 @@ struct qv_fit_sums {
     double c, cc, xc;
 };
 
+/* 1 / x, but 0 of 0. */
+static inline float qv__inverse(float x)
+{
+    return x != 0 ? 1 / x : 0;
+}
+
+/* The whole number nearest to x in low to high; low for NaN. */
+static inline int qv__nearest(float x, int low, int high)
+{
+    if (!(x > (float)low))
+        return low;
+    return x >= (float)high ? high : low + (int)(x - (float)low + 0.5f);
+}
+
 /* Entries of tables of kernels: see kern.h. n is a multiple of 8. */
 void qv__fit_codes(uint8_t *code, const float *x, size_t n, struct qv_line l,
                    struct qv_fit f);

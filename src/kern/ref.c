@@ -1,16 +1,9 @@
 /* ref.c - the kernels as plain loops: what all others must compute. */
+#include "kern/half.h"
 #include "kern/kern.h"
 
 #include <math.h>
 #include <string.h>
-
-static float widen(uint16_t h)
-{
-    uint32_t bits = (uint32_t)h << 16;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
 
 static float dot(const float *a, const float *b, size_t n)
 {
@@ -24,7 +17,7 @@ static float dot_bf16(const uint16_t *w, const float *x, size_t n)
 {
     float sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += widen(w[i]) * x[i];
+        sum += qv__bf16_to_f32(w[i]) * x[i];
     return sum;
 }
 

@@ -8,7 +8,6 @@
 #include "lora/peft.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,6 +157,20 @@ qv_status qv_library_check_base(const qv_library *lib, const char *base_name,
                    "base model '%s' (%.12s), but the library's is '%s' (%.12s)",
                    base_name ? base_name : "?", base_hash ? base_hash : "no hash",
                    name ? name : "?", hash ? hash : "no hash");
+}
+
+qv_status qv__library_view(qv_snapshot **out, const char *dir, const char *base,
+                           qv_err *err)
+{
+    qv_library *lib;
+    *out = NULL;
+    qv_status result = qv_library_open(&lib, dir, err);
+    if (!result && base)
+        result = qv_library_check_base(lib, NULL, base, err);
+    if (!result)
+        result = qv_library_snapshot(out, lib, err);
+    qv_library_close(lib);
+    return result;
 }
 
 static qv_status copy_file(const char *from_dir, const char *to_dir, const char *name,

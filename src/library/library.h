@@ -18,6 +18,11 @@
 qv_status qv__library_put(qv_library *lib, const struct qv_expert *e,
                           const qv_expert_opts *opts, qv_err *err) QV_MUST_CHECK;
 
+/* A view of the library at `dir`, refused if it is not of the base whose hash is `base`,
+ * which may be NULL. It outlives the library, and is released as any. */
+qv_status qv__library_view(qv_snapshot **out, const char *dir, const char *base,
+                           qv_err *err) QV_MUST_CHECK;
+
 /* Read an expert, one whole version of it whoever is writing, as qv__peft_read
  * does. The caller owns *out. Fails with QV_ENOTFOUND too. */
 qv_status qv__library_read(struct qv_expert **out, const qv_library *lib, const char *name,
@@ -27,6 +32,9 @@ qv_status qv__library_read(struct qv_expert **out, const qv_library *lib, const 
  * been replaced or removed since. */
 qv_status qv__snapshot_read(struct qv_expert **out, const qv_snapshot *snap, size_t i,
                             const struct qv_sites *sites, qv_err *err) QV_MUST_CHECK;
+
+/* Whether an expert was trained on that task. */
+bool qv__expert_learnt(const qv_expert_info *info, const char *task);
 
 /* Keep tensors computed from the expert whose hash is `hash`. Fails with
  * QV_ENOTFOUND if the expert is no longer that one. */

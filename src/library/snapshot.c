@@ -75,6 +75,14 @@ void qv_snapshot_release(qv_snapshot *snap)
     free(snap);
 }
 
+bool qv__expert_learnt(const qv_expert_info *info, const char *task)
+{
+    for (size_t i = 0; i < info->meta.n_tasks; i++)
+        if (strcmp(info->meta.task[i], task) == 0)
+            return true;
+    return false;
+}
+
 size_t qv_snapshot_size(const qv_snapshot *snap)
 {
     return snap->n;

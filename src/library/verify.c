@@ -6,7 +6,6 @@
 #include "library/store.h"
 #include "library/version.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct report {

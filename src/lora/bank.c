@@ -336,7 +336,7 @@ static qv_status each_pair(struct qv_bank *b, const bool *done,
                            qv_status (*pair)(struct qv_bank_site *, size_t, qv_err *),
                            qv_err *err)
 {
-    qv_status result = QV_OK;
+    struct qv_first bad = {0};
     size_t n_pairs = b->n_sites * b->K;
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < n_pairs; i++) {
@@ -344,11 +344,12 @@ static qv_status each_pair(struct qv_bank *b, const bool *done,
         size_t k = i % b->K, j = done && done[k] ? s->K : place_of(s, k);
         qv_err own;
         qv_status st = j < s->K ? pair(s, j, &own) : QV_OK;
-        if (st)
-#pragma omp critical(qv__bank)
-            result = qv_fail(err, st, "expert '%s': %s", b->name[k], own.msg);
+        if (st) {
+            qv_wrap(&own, st, "expert '%s': ", b->name[k]);
+            qv__first_note(&bad, i, &own);
+        }
     }
-    return result;
+    return qv__first_tell(&bad, err);
 }
 
 qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)

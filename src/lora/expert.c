@@ -69,6 +69,23 @@ void qv__expert_free(struct qv_expert *e)
     free(e);
 }
 
+const struct qv_expert_site *qv__expert_site(const struct qv_expert *e, const char *path)
+{
+    for (size_t i = 0; i < e->n_sites; i++)
+        if (strcmp(e->site[i].path, path) == 0)
+            return &e->site[i];
+    return NULL;
+}
+
+qv_status qv__expert_site_check(const struct qv_expert_site *s, qv_err *err)
+{
+    for (size_t k = 0; k < s->R * (s->D_in + s->D_out); k++)
+        if (!isfinite(s->A[k]))
+            return qv_fail(err, QV_EFORMAT, "site '%.200s': weight %zu is not finite",
+                           s->path, k);
+    return QV_OK;
+}
+
 void qv__expert_init(struct qv_expert *e, uint64_t seed)
 {
     for (size_t i = 0; i < e->n_sites; i++) {

@@ -50,6 +50,12 @@ qv_status qv__expert_new(struct qv_expert **out, const char *name,
                          bool is_rslora, qv_err *err) QV_MUST_CHECK;
 void qv__expert_free(struct qv_expert *e);
 
+/* The site at `path`, or NULL. */
+const struct qv_expert_site *qv__expert_site(const struct qv_expert *e, const char *path);
+
+/* Fails with QV_EFORMAT if a weight is not finite. */
+qv_status qv__expert_site_check(const struct qv_expert_site *s, qv_err *err) QV_MUST_CHECK;
+
 /* A uniform in +-1/sqrt(3 D_in), B zero: how the authors' code starts
  * (mttl). A function of (seed, path, element), so that experts trained
  * apart from one seed share their start. */

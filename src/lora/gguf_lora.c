@@ -1,8 +1,8 @@
 /* gguf_lora.c - see gguf_lora.h. */
 #include "lora/gguf_lora.h"
+#include "base/file.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 bool qv__gguf_is_adapter(const struct qv_gguf *g)
@@ -115,12 +115,6 @@ static qv_status read_values(struct qv_gguf_lora *l, qv_err *err)
 
 /* ---- tensors ---- */
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static qv_status check_matrix(const struct qv_gguf_tensor *t, qv_err *err)
 {
     if (!t->type->computes)
@@ -137,10 +131,10 @@ static qv_status check_matrix(const struct qv_gguf_tensor *t, qv_err *err)
 static qv_status read_pair(struct qv_gguf_lora *l, const struct qv_gguf_tensor *t,
                            qv_err *err)
 {
-    bool is_A = ends_with(t->name, ".lora_a");
-    if (ends_with(t->name, "_norm.weight"))
+    bool is_A = qv__ends_with(t->name, ".lora_a");
+    if (qv__ends_with(t->name, "_norm.weight"))
         return qv_fail(err, QV_EUNSUPPORTED, "a trained norm is not supported");
-    if (!is_A && !ends_with(t->name, ".lora_b"))
+    if (!is_A && !qv__ends_with(t->name, ".lora_b"))
         return qv_fail(err, QV_EFORMAT, "not a LoRA's A or B");
     qv_status result = check_matrix(t, err);
     if (result)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/regex.h"
+#include "lora/peft_extra.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -151,31 +152,19 @@ struct parts {
     qv_arena *a;
 };
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 static void add_part(struct parts *p, struct part part)
 {
-    if (p->n == p->room) {
-        struct part *old = p->at;
-        p->room = 2 * p->room + 16;
-        p->at = qv_new_n(p->a, struct part, p->room);
-        if (p->n)
-            memcpy(p->at, old, p->n * sizeof *old);
-    }
+    p->at = qv_more(p->a, struct part, p->at, p->n, &p->room);
     p->at[p->n++] = part;
 }
 
 /* <path>.lora_a or .lora_b */
 static qv_status split_name(struct part *part, const char *name, qv_arena *a, qv_err *err)
 {
-    bool is_A = ends_with(name, ".lora_a");
+    bool is_A = qv__ends_with(name, ".lora_a");
     if (strstr(name, ".lora_A.") || strstr(name, ".lora_B."))
         return qv_fail(err, QV_EUNSUPPORTED, "a name of PEFT's, not of mttl's");
-    if (!is_A && !ends_with(name, ".lora_b"))
+    if (!is_A && !qv__ends_with(name, ".lora_b"))
         return qv_fail(err, QV_EFORMAT, "not a LoRA's lora_a or lora_b");
     part->is_B = !is_A;
     part->path = qv__arena_strn(a, name, strlen(name) - strlen(".lora_a"));
@@ -218,7 +207,7 @@ static qv_status read_ties(char ***names, size_t *n, const char *pattern, qv_are
             return qv_fail(err, QV_ELIMIT, "'tie_params' ties more than %zu names",
                            MAX_TIES);
         if (strcspn(t, "()[]{}?+*^$") != strlen(t) ||
-            (!ends_with(t, ".lora_a") && !ends_with(t, ".lora_b")))
+            (!qv__ends_with(t, ".lora_a") && !qv__ends_with(t, ".lora_b")))
             return qv_fail(err, QV_EUNSUPPORTED,
                            "'tie_params' is '%.200s', which does not spell out names that "
                            "end in .lora_a or .lora_b",
@@ -248,7 +237,7 @@ static qv_status tie(struct parts *p, const struct qv_st *st, const char *name,
     if (t)
         return QV_OK;
     for (size_t i = 0; i < p->n; i++) // added by another's tie
-        if (ends_with(name, p->at[i].is_B ? ".lora_b" : ".lora_a") &&
+        if (qv__ends_with(name, p->at[i].is_B ? ".lora_b" : ".lora_a") &&
             strncmp(p->at[i].path, name, strlen(name) - strlen(".lora_a")) == 0 &&
             strlen(p->at[i].path) == strlen(name) - strlen(".lora_a"))
             return QV_OK;
@@ -271,7 +260,7 @@ static qv_status add_tied(struct parts *p, const struct qv_st *st, const char *p
     for (size_t i = 0; i < st->n && !result; i++) {
         const struct qv_tensor *t = &st->tensor[i];
         size_t k = 0;
-        while (k < n && !ends_with(t->name, names[k]))
+        while (k < n && !qv__ends_with(t->name, names[k]))
             k++;
         for (size_t j = 0; k < n && j < n && !result; j++) {
             int parent = (int)(strlen(t->name) - strlen(names[k]));
@@ -347,18 +336,10 @@ static int by_path(const void *x, const void *y)
 
 static qv_status check_matrix(const struct qv_tensor *t, qv_err *err)
 {
-    if (t->dtype != QV_F32 && t->dtype != QV_F16 && t->dtype != QV_BF16)
-        return qv_fail(err, QV_EUNSUPPORTED,
-                       "dtype %s is not supported, F32, F16 and BF16 are", t->dtype_name);
     if (t->rank == 4)
         return qv_fail(err, QV_EUNSUPPORTED,
                        "4 dimensions: several skills in one expert are not supported");
-    if (t->rank != 2)
-        return qv_fail(err, QV_EUNSUPPORTED,
-                       "%d dimensions, and only matrices are supported", t->rank);
-    if (t->n == 0)
-        return qv_fail(err, QV_EFORMAT, "an empty matrix");
-    return QV_OK;
+    return qv__peft_check_tensor(t, 2, err);
 }
 
 /* The shape of a site from its two parts; errors are about A's tensor unless *about
@@ -534,7 +515,7 @@ qv_status qv__mttl_pickle(const char *path, qv_err *err)
 
 static bool is_pickle(const char *name)
 {
-    return ends_with(name, ".ckpt") || ends_with(name, ".meta") ||
+    return qv__ends_with(name, ".ckpt") || qv__ends_with(name, ".meta") ||
            strcmp(name, "mttl_weights.bin") == 0;
 }
 
@@ -552,9 +533,9 @@ static qv_status check_file(qv_arena *a, const char *dir, const char *name, qv_e
     const char *dot = strrchr(name, '.');
     if (is_pickle(name) && !has_beside(a, dir, name, dot, ".json"))
         return qv__mttl_pickle(qv__arena_fmt(a, "%s/%s", dir, name), err);
-    if (ends_with(name, ".json") && !has_beside(a, dir, name, ".json", ".safetensors"))
+    if (qv__ends_with(name, ".json") && !has_beside(a, dir, name, ".json", ".safetensors"))
         return qv_fail(err, QV_EFORMAT, "%s/%s: its .safetensors is missing", dir, name);
-    if (ends_with(name, ".safetensors") &&
+    if (qv__ends_with(name, ".safetensors") &&
         !has_beside(a, dir, name, ".safetensors", ".json"))
         return qv_fail(err, QV_EFORMAT, "%s/%s: its .json is missing", dir, name);
     return QV_OK;
@@ -571,7 +552,7 @@ qv_status qv__mttl_list(char ***stems, size_t *n, qv_arena *a, const char *dir, 
     *stems = qv_new_n(a, char *, n_names);
     for (size_t i = 0; i < n_names && !result; i++) {
         result = check_file(a, dir, names[i], err);
-        if (!result && ends_with(names[i], ".json"))
+        if (!result && qv__ends_with(names[i], ".json"))
             (*stems)[(*n)++] =
                 qv__arena_fmt(a, "%s/%.*s", dir, (int)(strlen(names[i]) - 5), names[i]);
     }
@@ -594,7 +575,7 @@ bool qv__mttl_is_dir(const char *dir)
         n = 0;
     for (size_t i = 0; i < n && !found; i++)
         found =
-            is_pickle(names[i]) || (ends_with(names[i], ".json") &&
+            is_pickle(names[i]) || (qv__ends_with(names[i], ".json") &&
                                     has_beside(&a, dir, names[i], ".json", ".safetensors"));
     qv__arena_free(&a);
     return found;

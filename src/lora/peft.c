@@ -275,22 +275,13 @@ qv_status qv__peft_parse_adapter(struct qv_adapter **out, const char *name,
     return result;
 }
 
-/* Both files of a directory, open. */
-struct files {
-    struct qv_st st;
-    char *config;
-    size_t size;
-    qv_arena arena;
-};
-
-static qv_status open_files(struct files *f, const char *dir, qv_err *err)
+static qv_status open_files(struct qv_st *st, char **config, size_t *size, qv_arena *a,
+                            const char *dir, qv_err *err)
 {
-    *f = (struct files){0};
-    const char *weights = qv__arena_fmt(&f->arena, "%s/adapter_model.safetensors", dir);
-    const char *config = qv__arena_fmt(&f->arena, "%s/adapter_config.json", dir);
-    const char *pickle = qv__arena_fmt(&f->arena, "%s/adapter_model.bin", dir);
-    qv_status result =
-        qv__read_file(&f->config, &f->size, &f->arena, config, MAX_CONFIG, err);
+    const char *weights = qv__arena_fmt(a, "%s/adapter_model.safetensors", dir);
+    const char *pickle = qv__arena_fmt(a, "%s/adapter_model.bin", dir);
+    qv_status result = qv__read_file(
+        config, size, a, qv__arena_fmt(a, "%s/adapter_config.json", dir), MAX_CONFIG, err);
     if (result)
         return result;
     if (!qv__is_file(weights) && qv__is_file(pickle))
@@ -298,44 +289,42 @@ static qv_status open_files(struct files *f, const char *dir, qv_err *err)
                        "%s: a Python pickle, which is not read; have PEFT save it as "
                        "safetensors",
                        pickle);
-    return qv__st_open(&f->st, weights, err);
+    return qv__st_open(st, weights, err);
 }
 
-static void close_files(struct files *f)
+/* Read what the directory holds as an expert, or where `adapter` is given as one that is
+ * used alone. */
+static qv_status read(struct qv_expert **expert, struct qv_adapter **adapter,
+                      const char *dir, const struct qv_sites *sites, qv_err *err)
 {
-    qv__st_close(&f->st);
-    qv__arena_free(&f->arena);
+    struct qv_st st = {0};
+    char *text;
+    size_t size;
+    qv_arena a = {0};
+    qv_status result = open_files(&st, &text, &size, &a, dir, err);
+    if (!result) {
+        const struct qv_peft_files f = {text, size, &st};
+        const char *name = qv__dir_name(&a, dir);
+        result = adapter ? qv__peft_parse_adapter(adapter, name, f, sites, err)
+                         : qv__peft_parse(expert, name, f, sites, err);
+        if (result)
+            result = qv_wrap(err, result, "%s/", dir);
+    }
+    qv__st_close(&st);
+    qv__arena_free(&a);
+    return result;
 }
 
 qv_status qv__peft_read(struct qv_expert **out, const char *dir,
                         const struct qv_sites *sites, qv_err *err)
 {
     *out = NULL;
-    struct files f;
-    qv_status result = open_files(&f, dir, err);
-    if (!result) {
-        const struct qv_peft_files files = {f.config, f.size, &f.st};
-        result = qv__peft_parse(out, qv__dir_name(&f.arena, dir), files, sites, err);
-        if (result)
-            result = qv_wrap(err, result, "%s/", dir);
-    }
-    close_files(&f);
-    return result;
+    return read(out, NULL, dir, sites, err);
 }
 
 qv_status qv__peft_read_adapter(struct qv_adapter **out, const char *dir,
                                 const struct qv_sites *sites, qv_err *err)
 {
     *out = NULL;
-    struct files f;
-    qv_status result = open_files(&f, dir, err);
-    if (!result) {
-        const struct qv_peft_files files = {f.config, f.size, &f.st};
-        result =
-            qv__peft_parse_adapter(out, qv__dir_name(&f.arena, dir), files, sites, err);
-        if (result)
-            result = qv_wrap(err, result, "%s/", dir);
-    }
-    close_files(&f);
-    return result;
+    return read(NULL, out, dir, sites, err);
 }

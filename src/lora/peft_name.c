@@ -1,5 +1,6 @@
 /* peft_name.c - see peft_name.h. */
 #include "lora/peft_name.h"
+#include "base/file.h"
 
 #include <string.h>
 
@@ -64,12 +65,6 @@ static char *after(char *s, const char *prefix)
     return strncmp(s, prefix, n) == 0 ? s + n : s;
 }
 
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* The last place in `s` where `what` starts, or NULL. */
 static char *last_of(char *s, const char *what)
 {
@@ -83,7 +78,7 @@ static char *last_of(char *s, const char *what)
 static bool fits(struct qv_peft_name *out, char *path, const struct form *f, qv_arena *a)
 {
     char *at = last_of(path, f->has);
-    if (!at || !ends_with(path, f->ends))
+    if (!at || !qv__ends_with(path, f->ends))
         return false;
     char *rest = at + strlen(f->has); // "", or "." and the adapter's name
     size_t n = strlen(path) - strlen(f->ends);
@@ -101,15 +96,15 @@ static bool fits(struct qv_peft_name *out, char *path, const struct form *f, qv_
 /* path[.base_layer].weight or .bias */
 static qv_status read_whole(struct qv_peft_name *out, char *path, qv_err *err)
 {
-    bool is_bias = ends_with(path, ".bias");
+    bool is_bias = qv__ends_with(path, ".bias");
     qv_status result = refuse_stranger(path, err);
     if (result)
         return result;
-    if (!is_bias && !ends_with(path, ".weight"))
+    if (!is_bias && !qv__ends_with(path, ".weight"))
         return qv_fail(err, QV_EFORMAT, "nothing that an adapter holds");
     out->part = is_bias ? QV_PEFT_BIAS : QV_PEFT_WEIGHT;
     *last_of(path, ".") = '\0';
-    out->is_base_layer = ends_with(path, ".base_layer");
+    out->is_base_layer = qv__ends_with(path, ".base_layer");
     if (out->is_base_layer)
         *last_of(path, ".base_layer") = '\0';
     return QV_OK;

@@ -7,7 +7,6 @@
  * parsed again before it is used, since a path can match another's pattern.
  */
 #include "lora/peft.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "lora/peft_config.h"
 
@@ -112,14 +111,10 @@ static qv_status check_weights(const struct qv_expert *e, qv_err *err)
 {
     if (e->n_sites == 0)
         return qv_fail(err, QV_EFORMAT, "adapts no site");
-    for (size_t i = 0; i < e->n_sites; i++) {
-        const struct qv_expert_site *s = &e->site[i];
-        for (size_t k = 0; k < s->R * (s->D_in + s->D_out); k++)
-            if (!isfinite(s->A[k]))
-                return qv_fail(err, QV_EFORMAT, "site '%.200s': weight %zu is not finite",
-                               s->path, k);
-    }
-    return QV_OK;
+    qv_status result = QV_OK;
+    for (size_t i = 0; !result && i < e->n_sites; i++)
+        result = qv__expert_site_check(&e->site[i], err);
+    return result;
 }
 
 static qv_status write_weights(const struct qv_expert *e, const char *path, qv_arena *a,

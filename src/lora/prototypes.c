@@ -43,6 +43,7 @@ void qv__prototypes_end(struct qv_prototypes *p)
 
 qv_status qv__prototypes_of(struct qv_prototypes *p, const struct qv_expert *e, qv_err *err)
 {
+    struct qv_first bad = {0};
     qv_status result = qv__prototypes_init(p, e, err);
     if (result)
         return result;
@@ -52,11 +53,12 @@ qv_status qv__prototypes_of(struct qv_prototypes *p, const struct qv_expert *e, 
         qv_err own;
         qv_status st = qv__prototype(p->v + p->first[i], p->sigma + 2 * i, s->A, s->B, s->R,
                                      s->D_in, s->D_out, &own);
-        if (st)
-#pragma omp critical(qv__prototypes)
-            result =
-                qv_fail(err, st, "expert '%s': site '%s': %s", e->name, s->path, own.msg);
+        if (st) {
+            qv_wrap(&own, st, "expert '%s': site '%s': ", e->name, s->path);
+            qv__first_note(&bad, i, &own);
+        }
     }
+    result = qv__first_tell(&bad, err);
     if (result)
         qv__prototypes_end(p);
     return result;

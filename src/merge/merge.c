@@ -216,20 +216,21 @@ static qv_status fill_sites(const struct qv_expert *out, double energy[2],
 {
     double(*each)[2] =
         qv__arena_alloc(&m->arena, m->n_sites, sizeof *each, _Alignof(double));
-    qv_status result = QV_OK;
+    struct qv_first bad = {0};
 #pragma omp parallel for schedule(dynamic)
     for (size_t i = 0; i < m->n_sites; i++) {
         qv_err own;
         qv_status st = fill(&out->site[i], each[i], m->ops, &m->site[i], how, &own);
-        if (st)
-#pragma omp critical(qv__merge)
-            result = qv_fail(err, st, "site '%.200s': %s", m->site[i].path, own.msg);
+        if (st) {
+            qv_wrap(&own, st, "site '%.200s': ", m->site[i].path);
+            qv__first_note(&bad, i, &own);
+        }
     }
     for (size_t i = 0; i < m->n_sites; i++) {
         energy[0] += each[i][0];
         energy[1] += each[i][1];
     }
-    return result;
+    return qv__first_tell(&bad, err);
 }
 
 qv_status qv__merge(struct qv_expert **out, double *discarded, const char *name,

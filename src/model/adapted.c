@@ -46,7 +46,7 @@ static bool is_part_of(const char *module, const char *name, const char *part)
     return is_at(module, path);
 }
 
-/* Weights in place of the model's -------------------------------------------------- */
+/* ---- weights in place of the model's ---- */
 
 struct replacing {
     struct qv_adapted *x;
@@ -150,7 +150,7 @@ static qv_status check_all_saved(qv_model *m, const struct qv_adapter *a, qv_err
     return result;
 }
 
-/* Tables: the embedding, the positions, the head ----------------------------------- */
+/* ---- tables: the embedding, the positions, the head ---- */
 
 /* The table at `path`; *is_embedding unless it is the head. NULL if it is none. */
 static struct qv_weight *find_table(bool *is_embedding, qv_model *m, const char *path)
@@ -318,7 +318,7 @@ static qv_status update_table(struct qv_adapted *x, const struct qv_adapter *a, 
                         : update_head(x, w, s, magnitude, err);
 }
 
-/* Biases beside B ------------------------------------------------------------------ */
+/* ---- biases beside B ---- */
 
 /* The map at `path`, a site's or the head, and its update in the adapter. */
 static struct qv_affine *find_map(const struct qv_expert_site **update, size_t *site,
@@ -424,7 +424,7 @@ void qv__adapted_free(struct qv_adapted *x)
     free(x);
 }
 
-/* DoRA at sites -------------------------------------------------------------------- */
+/* ---- DoRA at sites ---- */
 
 /* y = g (y0 + b) + (1 - g) b, where y0 is what comes before the base's bias. */
 qv_status qv__adapted_gains(struct qv_bank *bank, struct qv_adapted *x,

@@ -46,7 +46,7 @@ const char *qv__family_list(void);
 /* Fill *c from an object that says what a config.json does; as qv__config_parse. */
 qv_status qv__config_of(struct qv_config *c, const json_t *o, qv_err *err) QV_MUST_CHECK;
 
-/* For `read`: what families' files have in common. --------------------------------- */
+/* ---- for `read`: what families' files have in common ---- */
 
 /* The keys of sizes. NULL: not in this family's files. */
 struct qv_size_keys {

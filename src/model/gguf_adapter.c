@@ -277,10 +277,9 @@ static qv_status describe(struct qv_gguf_tensor_out t[2], const struct qv_expert
                        "%zu and %zu",
                        s->path, s->D_in, s->D_out, m->sites.at[i].D_in,
                        m->sites.at[i].D_out);
-    for (size_t k = 0; k < s->R * (s->D_in + s->D_out); k++)
-        if (!isfinite(s->A[k]))
-            return qv_fail(err, QV_EFORMAT, "site '%.200s': weight %zu is not finite",
-                           s->path, k);
+    qv_status result = qv__expert_site_check(s, err);
+    if (result)
+        return result;
     name_of(name, m, i);
     t[0] = (struct qv_gguf_tensor_out){.name = qv__arena_fmt(a, "%s.lora_a", name),
                                        .type = qv__block(QV_BLOCK_F32),

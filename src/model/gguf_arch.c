@@ -124,59 +124,54 @@ static qv_status choose(struct source *s, qv_err *err)
                    name);
 }
 
-static qv_status copy_sizes(struct source *s, qv_err *err)
+/* Numbers by their names: in the file, in config.json, and in one of GPT's. */
+static const struct number {
+    const char *gguf, *usual, *gpt;
+    bool is_whole;
+} numbers[] = {
+    {"block_count", "num_hidden_layers", "n_layer", true},
+    {"context_length", "max_position_embeddings", "n_positions", true},
+    {"embedding_length", "hidden_size", "n_embd", true},
+    {"feed_forward_length", "intermediate_size", "n_inner", true},
+    {"attention.head_count", "num_attention_heads", "n_head", true},
+    {"attention.head_count_kv", "num_key_value_heads", "n_head_kv", true},
+    {"attention.key_length", "head_dim", "head_dim", true},
+    {"attention.sliding_window", "sliding_window", "sliding_window", true},
+    {"attention.layer_norm_rms_epsilon", "rms_norm_eps", "rms_norm_eps", false},
+    {"attention.layer_norm_epsilon", "layer_norm_eps", "layer_norm_epsilon", false},
+    {"rope.freq_base", "rope_theta", "rope_theta", false},
+};
+
+/* A number under its name in config.json. */
+static qv_status copy_number(struct source *s, const struct number *n, qv_err *err)
 {
-    static const struct {
-        const char *gguf, *usual, *gpt;
-    } keys[] = {
-        {"block_count", "num_hidden_layers", "n_layer"},
-        {"context_length", "max_position_embeddings", "n_positions"},
-        {"embedding_length", "hidden_size", "n_embd"},
-        {"feed_forward_length", "intermediate_size", "n_inner"},
-        {"attention.head_count", "num_attention_heads", "n_head"},
-        {"attention.head_count_kv", "num_key_value_heads", "n_head_kv"},
-        {"attention.key_length", "head_dim", "head_dim"},
-        {"attention.sliding_window", "sliding_window", "sliding_window"},
-    };
-    for (size_t i = 0; i < QV_COUNT(keys); i++) {
-        char room[NAME_ROOM];
-        size_t x = 0;
-        if (!has_value(s, keys[i].gguf))
-            continue;
-        qv_status result = qv__gguf_size(s->g, key_of(room, s, keys[i].gguf), &x, err);
+    char room[NAME_ROOM];
+    size_t whole = 0;
+    float x = 0;
+    if (!has_value(s, n->gguf))
+        return QV_OK;
+    const char *key = key_of(room, s, n->gguf);
+    qv_status result = n->is_whole ? qv__gguf_size(s->g, key, &whole, err)
+                                   : qv__gguf_float(s->g, key, &x, err);
+    if (!result)
+        json_object_set_new(s->config, s->arch->has_gpt_keys ? n->gpt : n->usual,
+                            n->is_whole ? json_integer((json_int_t)whole)
+                                        : json_real((double)x));
+    return result;
+}
+
+static qv_status copy_numbers(struct source *s, qv_err *err)
+{
+    for (size_t i = 0; i < QV_COUNT(numbers); i++) {
+        qv_status result = copy_number(s, &numbers[i], err);
         if (result)
             return result;
-        json_object_set_new(s->config, s->arch->has_gpt_keys ? keys[i].gpt : keys[i].usual,
-                            json_integer((json_int_t)x));
     }
     const struct qv_gguf_tensor *embed = qv__gguf_find(s->g, "token_embd.weight");
     if (!embed || embed->rank != 2)
         return qv_fail(err, QV_EFORMAT,
                        "tensor 'token_embd.weight' is missing or no matrix");
     json_object_set_new(s->config, "vocab_size", json_integer((json_int_t)embed->shape[0]));
-    return QV_OK;
-}
-
-static qv_status copy_floats(struct source *s, qv_err *err)
-{
-    static const struct {
-        const char *gguf, *usual, *gpt;
-    } keys[] = {
-        {"attention.layer_norm_rms_epsilon", "rms_norm_eps", "rms_norm_eps"},
-        {"attention.layer_norm_epsilon", "layer_norm_eps", "layer_norm_epsilon"},
-        {"rope.freq_base", "rope_theta", "rope_theta"},
-    };
-    for (size_t i = 0; i < QV_COUNT(keys); i++) {
-        char room[NAME_ROOM];
-        float x = 0;
-        if (!has_value(s, keys[i].gguf))
-            continue;
-        qv_status result = qv__gguf_float(s->g, key_of(room, s, keys[i].gguf), &x, err);
-        if (result)
-            return result;
-        json_object_set_new(s->config, s->arch->has_gpt_keys ? keys[i].gpt : keys[i].usual,
-                            json_real((double)x));
-    }
     return QV_OK;
 }
 
@@ -270,9 +265,8 @@ qv_status qv__gguf_config(struct qv_config *c, const struct qv_gguf *g, qv_err *
     // How much of a head rotates is read below, as a whole number.
     s.config = json_pack("{s:s, s:i, s:i}", "model_type", s.arch->model_type,
                          "partial_rotary_factor", 1, "rotary_pct", 1);
-    if (!(result = copy_sizes(&s, err)) && !(result = copy_floats(&s, err)) &&
-        !(result = copy_scaling(&s, err)) && !(result = copy_switches(&s, err)) &&
-        (result = qv__config_of(c, s.config, err)))
+    if (!(result = copy_numbers(&s, err)) && !(result = copy_scaling(&s, err)) &&
+        !(result = copy_switches(&s, err)) && (result = qv__config_of(c, s.config, err)))
         result = qv_wrap(err, result, "as a config.json: ");
     json_decref(s.config);
     if (result)

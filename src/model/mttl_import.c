@@ -62,8 +62,11 @@ static qv_status cut(struct piece piece[3], struct qv_expert_shape shape[3], siz
     return QV_OK;
 }
 
-qv_status qv__phi_split(struct qv_expert **out, const struct qv_expert *e,
-                        const qv_model *m, qv_err *err)
+/* e, whose sites are named as in Phi-2's first files, over the model `m`, a Phi with q, k
+ * and v apart: each gets all of A, and its rows of B. Fails with QV_EFORMAT if B has not
+ * the rows of all three. */
+static qv_status split_phi(struct qv_expert **out, const struct qv_expert *e,
+                           const qv_model *m, qv_err *err)
 {
     qv_arena a = {0};
     struct piece *piece = qv_new_n(&a, struct piece, 3 * e->n_sites);
@@ -118,7 +121,7 @@ static qv_status read_expert(struct qv_mttl *x, const char *stem, const qv_model
         return result;
     if (m->c.family == &qv__phi && is_old_phi(x->expert)) {
         struct qv_expert *split;
-        result = qv__phi_split(&split, x->expert, m, err);
+        result = split_phi(&split, x->expert, m, err);
         if (!result) {
             qv__expert_free(x->expert);
             x->expert = split;

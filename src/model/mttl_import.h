@@ -14,10 +14,4 @@
 qv_status qv__mttl_import(qv_library *lib, const char *dir, const qv_model *m, bool replace,
                           qv_imported_fn told, void *arg, qv_err *err) QV_MUST_CHECK;
 
-/* e, whose sites are named as in Phi-2's first files, over the model `m`, a Phi with q, k
- * and v apart: each gets all of A, and its rows of B. The caller owns *out. Fails with
- * QV_EFORMAT if B has not the rows of all three, or QV_ENOMEM. */
-qv_status qv__phi_split(struct qv_expert **out, const struct qv_expert *e,
-                        const qv_model *m, qv_err *err) QV_MUST_CHECK;
-
 #endif

@@ -46,15 +46,6 @@ static uint32_t file_type(uint32_t id)
     return 0;
 }
 
-/* A directory's name without the slashes at its end. */
-static const char *name_of(qv_arena *a, const char *dir)
-{
-    size_t n = strlen(dir);
-    while (n > 1 && dir[n - 1] == '/')
-        n--;
-    return qv__base_name(qv__arena_strn(a, dir, n));
-}
-
 /* A tensor of the file: rows of w in the file's order, or nothing if its data is there. */
 struct item {
     const struct qv_weight *w;
@@ -224,7 +215,7 @@ static qv_status put_values(struct qv_gguf_meta *meta, struct job *j, qv_err *er
     const qv_model *m = j->m;
     qv__gguf_put_str(meta, "general.architecture", j->arch->name);
     qv__gguf_put_str(meta, "general.type", "model");
-    qv__gguf_put_str(meta, "general.name", name_of(&j->arena, m->dir));
+    qv__gguf_put_str(meta, "general.name", qv__dir_name(&j->arena, m->dir));
     qv__gguf_put_str(meta, QV_GGUF_ORIGIN, m->identity);
     put_numbers(meta, j);
     return m->tokenizer ? qv__tokenizer_to_gguf(meta, m->tokenizer, m->dir, m->c.V, err)

@@ -359,8 +359,7 @@ void qv_reuse_close(qv_reuse *r)
 {
     if (!r)
         return;
-    if (r->router)
-        r->router->ops->close(r->router);
+    qv__router_close(r->router);
     if (!r->borrows_bank)
         qv__bank_free(r->bank);
     qv__adapted_free(r->adapted);

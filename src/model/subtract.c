@@ -7,14 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct qv_expert_site *find(const struct qv_expert *e, const char *path)
-{
-    for (size_t i = 0; i < e->n_sites; i++)
-        if (strcmp(e->site[i].path, path) == 0)
-            return &e->site[i];
-    return NULL;
-}
-
 /* Rows row.. of `to` = the expert's, its scale and `sign` in B. */
 static void put(struct qv_expert_site *to, size_t row, const struct qv_expert_site *s,
                 float sign)
@@ -34,20 +26,20 @@ static qv_status difference(struct qv_expert **out, const struct qv_expert *e,
         qv_new_n(&scratch, struct qv_expert_shape, e->n_sites + g->n_sites);
     size_t n = 0;
     for (size_t i = 0; i < g->n_sites; i++) {
-        const struct qv_expert_site *s = &g->site[i], *own = find(e, s->path);
+        const struct qv_expert_site *s = &g->site[i], *own = qv__expert_site(e, s->path);
         size_t R = s->R + (own ? own->R : 0);
         shape[n++] = (struct qv_expert_shape){s->path, s->D_in, s->D_out, R, (float)R};
     }
     for (size_t i = 0; i < e->n_sites; i++) {
         const struct qv_expert_site *s = &e->site[i];
-        if (!find(g, s->path))
+        if (!qv__expert_site(g, s->path))
             shape[n++] =
                 (struct qv_expert_shape){s->path, s->D_in, s->D_out, s->R, (float)s->R};
     }
     qv_status result = qv__expert_new(out, e->name, shape, n, false, err);
     for (size_t i = 0; i < n && !result; i++) {
-        const struct qv_expert_site *own = find(e, shape[i].path);
-        const struct qv_expert_site *less = find(g, shape[i].path);
+        const struct qv_expert_site *own = qv__expert_site(e, shape[i].path);
+        const struct qv_expert_site *less = qv__expert_site(g, shape[i].path);
         if (less)
             put(&(*out)->site[i], 0, less, -1);
         if (own)

@@ -1,9 +1,9 @@
 /* gemm.c - see gemm.h. */
 #include "op/gemm.h"
+#include "kern/half.h"
 #include "kern/kern.h"
 
 #include <oneapi/dnnl/dnnl.h>
-#include <string.h>
 
 void qv__sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A,
                size_t lda, const float *B, size_t ldb, float beta, float *C, size_t ldc)
@@ -24,14 +24,6 @@ static dnnl_memory_t wrap(dnnl_memory_desc_t *md, dnnl_engine_t engine, const vo
     return mem;
 }
 
-static float widen(uint16_t h)
-{
-    uint32_t bits = (uint32_t)h << 16;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 /* The slow twin, for CPUs on which oneDNN has no bfloat16. */
 static void plain(bool tb, size_t M, size_t N, size_t K, const uint16_t *A,
                   const uint16_t *B, bool add, float *C)
@@ -41,7 +33,8 @@ static void plain(bool tb, size_t M, size_t N, size_t K, const uint16_t *A,
         for (size_t j = 0; j < N; j++) {
             float sum = add ? C[i * N + j] : 0;
             for (size_t l = 0; l < K; l++)
-                sum += widen(A[i * K + l]) * widen(B[tb ? j * K + l : l * N + j]);
+                sum += qv__bf16_to_f32(A[i * K + l]) *
+                       qv__bf16_to_f32(B[tb ? j * K + l : l * N + j]);
             C[i * N + j] = sum;
         }
 }

@@ -2,7 +2,6 @@
 #include "plot/html.h"
 #include "plot/svg.h"
 
-#include <math.h>
 #include <string.h>
 
 static const char style[] =

@@ -199,11 +199,9 @@ qv_status qv__report_read_eval(struct qv_report *r, const char *dir, qv_err *err
     if (result)
         return result;
     struct file *f = qv_new_n(&r->arena, struct file, n_names);
-    for (size_t i = 0; !result && i < n_names; i++) {
-        size_t length = strlen(names[i]);
-        if (length > 5 && strcmp(names[i] + length - 5, ".json") == 0)
+    for (size_t i = 0; !result && i < n_names; i++)
+        if (qv__ends_with(names[i], ".json"))
             result = read_file(&f[n++], &r->arena, dir, names[i], err);
-    }
     if (!result)
         list_names(r, f, n);
     for (size_t i = 0; !result && i < r->n_suites; i++)

@@ -7,12 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *num(qv_arena *a, double v, int decimals)
-{
-    char text[QV_NUMBER];
-    return qv__arena_str(a, qv__number(text, v, decimals));
-}
-
 /* names [n] (none NULL), each once, in order of appearance; which[i] is the place
  * of names[i] in it. */
 static size_t distinct(const char **once, size_t *which, const char *const *names, size_t n)
@@ -155,7 +149,7 @@ static void agreement(FILE *out, const struct qv_report_map *m, qv_arena *a)
                            "partition, 0 what chance gives on average). When families "
                            "are dealt out at random, 97.5%% of 2,000 deals stay at or "
                            "below %s: the agreement is %s.",
-                           m->n_clusters, num(a, m->rand, 2), num(a, m->chance, 2),
+                           m->n_clusters, qv__num(a, m->rand, 2), qv__num(a, m->chance, 2),
                            beyond ? "more than chance explains"
                                   : "no more than chance explains"));
 }
@@ -209,14 +203,14 @@ static const char *own_share(const struct qv_report *r, const struct qv_report_r
         text = qv__arena_fmt(a,
                              "The expert of this task got %s%% of all weight (an even "
                              "share is %s%%).",
-                             num(a, 100 * own, 1), num(a, 100 / (double)t->K, 1));
+                             qv__num(a, 100 * own, 1), qv__num(a, 100 / (double)t->K, 1));
     if (n_kin)
         text = qv__arena_fmt(a,
                              "%s The %zu %s of the family `%s` got %s%% (an even share is "
                              "%s%%).",
                              text, n_kin, n_kin == 1 ? "expert" : "experts", family,
-                             num(a, 100 * kin, 1),
-                             num(a, 100 * (double)n_kin / (double)t->K, 1));
+                             qv__num(a, 100 * kin, 1),
+                             qv__num(a, 100 * (double)n_kin / (double)t->K, 1));
     return text;
 }
 

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "base/select.h"
 #include "cluster/cluster.h"
 #include "library/library.h"
 
@@ -153,12 +154,6 @@ static void find_clusters(struct qv_report *r)
         m->cluster_name[c] = mbc->expert[c].name;
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 /* Families as numbers, and how far clusters agree with them: the adjusted Rand
  * index, and what it reaches when families are dealt out at random. */
 static void find_agreement(struct qv_report_map *m, qv_arena *a)
@@ -176,7 +171,7 @@ static void find_agreement(struct qv_report_map *m, qv_arena *a)
             dealt[i] = family[order[i]];
         by_chance[k] = qv__adjusted_rand(m->cluster, dealt, m->n);
     }
-    qsort(by_chance, SHUFFLES, sizeof *by_chance, by_value);
+    qv__sort(by_chance, SHUFFLES);
     m->chance = by_chance[SHUFFLES - 1 - SHUFFLES / 40];
 }
 
@@ -230,18 +225,14 @@ static qv_status read_map(struct qv_report *r, const char *dir, qv_err *err)
 {
     const char *source[] = {"mbc/.build/first", "private"};
     for (size_t i = 0; i < QV_COUNT(source); i++) {
-        qv_library *lib;
-        qv_snapshot *snap = NULL;
+        qv_snapshot *snap;
         const char *path = qv__arena_fmt(&r->arena, "%s/%s", dir, source[i]);
         if (!qv__is_dir(path))
             continue;
-        qv_status result = qv_library_open(&lib, path, err);
-        if (!result)
-            result = qv_library_snapshot(&snap, lib, err);
+        qv_status result = qv__library_view(&snap, path, NULL, err);
         if (!result && qv_snapshot_size(snap) > 2)
             result = compare(r, snap, err);
         qv_snapshot_release(snap);
-        qv_library_close(lib);
         if (result)
             return qv_wrap(err, result, "%s: ", path);
         if (r->map.n) {

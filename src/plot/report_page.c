@@ -11,12 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char *num(qv_arena *a, double v, int decimals)
-{
-    char text[QV_NUMBER];
-    return qv__arena_str(a, qv__number(text, v, decimals));
-}
-
 static const char *plural(size_t n, const char *one, const char *many)
 {
     return n == 1 ? one : many;
@@ -64,25 +58,26 @@ static void facts(FILE *out, const struct qv_report *r, qv_arena *a)
     const struct qv_report_library *l = library(r, "private");
     if (l && r->map.family)
         fact[n++] = (struct qv_fact){
-            num(a, (double)l->n, 0),
+            qv__num(a, (double)l->n, 0),
             qv__arena_fmt(a, "experts, each trained on one task, of %zu families",
                           families_of(&r->map))};
     struct qv_estimate gap = gap_closed(r);
     if (isfinite(gap.value))
-        fact[n++] = (struct qv_fact){qv__arena_fmt(a, "%s%%", num(a, 100 * gap.value, 0)),
-                                     "of the way from uniform to oracle is covered by "
-                                     "arrow, with no further training"};
+        fact[n++] =
+            (struct qv_fact){qv__arena_fmt(a, "%s%%", qv__num(a, 100 * gap.value, 0)),
+                             "of the way from uniform to oracle is covered by "
+                             "arrow, with no further training"};
     double arrow = mean(r, "upstream", "private-arrow");
     if (isfinite(arrow) && isfinite(mean(r, "upstream", "base")))
         fact[n++] = (struct qv_fact){
-            num(a, arrow, 1),
+            qv__num(a, arrow, 1),
             qv__arena_fmt(a,
                           "ROUGE-L with arrow on the experts' own tasks; %s without "
                           "experts",
-                          num(a, mean(r, "upstream", "base"), 1))};
+                          qv__num(a, mean(r, "upstream", "base"), 1))};
     if (isfinite(r->map.rand))
         fact[n++] = (struct qv_fact){
-            num(a, r->map.rand, 2),
+            qv__num(a, r->map.rand, 2),
             "adjusted Rand index of clusters and families: 1 is the same partition, "
             "chance gives 0"};
     if (n)
@@ -195,7 +190,7 @@ static void making(FILE *out, const struct qv_report *r, qv_arena *a)
                                       "These commands made all that is shown here, in %s "
                                       "minutes (of one that was interrupted, its last run "
                                       "counts):",
-                                      num(a, total / 60, 1)));
+                                      qv__num(a, total / 60, 1)));
     qv__html_code(out, text);
 }
 

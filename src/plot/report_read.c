@@ -3,8 +3,6 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -160,10 +160,8 @@ qv_status qv__report_read_routes(struct qv_report *r, const char *dir, qv_err *e
     if (result)
         return result;
     r->route = qv_new_n(&r->arena, struct qv_report_route, n);
-    for (size_t i = 0; !result && i < n; i++) {
-        size_t length = strlen(names[i]);
-        if (length > 5 && strcmp(names[i] + length - 5, ".json") == 0)
+    for (size_t i = 0; !result && i < n; i++)
+        if (qv__ends_with(names[i], ".json"))
             result = read_file(r, qv__arena_fmt(&r->arena, "%s/%s", dir, names[i]), err);
-    }
     return result;
 }

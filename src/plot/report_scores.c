@@ -5,10 +5,10 @@
  */
 #include "plot/report.h"
 #include "base/rng.h"
+#include "base/select.h"
 #include "eval/interval.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { RESAMPLES = 2000 };
@@ -89,12 +89,6 @@ struct qv_estimate qv__report_difference(const struct qv_report *r, size_t suite
     return estimate(&i, n);
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 /* x [3, n]: low, at, high. NaN unless high is above low. */
 static double closed(const double *x, size_t n, const size_t *draw)
 {
@@ -125,7 +119,7 @@ struct qv_estimate qv__report_closed(const struct qv_report *r, size_t suite, si
         sound = isfinite(share[k]);
     }
     if (sound) {
-        qsort(share, RESAMPLES, sizeof *share, by_value);
+        qv__sort(share, RESAMPLES);
         e.low = share[RESAMPLES / 40];
         e.high = share[RESAMPLES - 1 - RESAMPLES / 40];
     }

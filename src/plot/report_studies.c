@@ -5,9 +5,9 @@
 #include "plot/svg.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/select.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_BYTES = 256 << 20 };
@@ -21,9 +21,9 @@ qv_status qv__report_read_studies(struct qv_report *r, const char *dir, qv_err *
     qv_status result = qv__list_dir(&names, &n, &r->arena, dir, err);
     for (size_t i = 0; !result && i < n; i++) {
         const char *path = qv__arena_fmt(&r->arena, "%s/%s", dir, names[i]);
-        size_t length = strlen(names[i]), k = 0;
+        size_t k = 0;
         json_t *v;
-        if (length <= 5 || strcmp(names[i] + length - 5, ".json") != 0)
+        if (!qv__ends_with(names[i], ".json"))
             continue;
         result = qv__json_read(&v, path, MOST_BYTES, err);
         if (result)
@@ -48,12 +48,6 @@ static double entry(const json_t *matrix, size_t i, size_t j)
 {
     const json_t *v = json_array_get(json_array_get(matrix, i), j);
     return json_is_number(v) ? json_number_value(v) : (double)NAN;
-}
-
-static const char *num(qv_arena *a, double v, int decimals)
-{
-    char text[QV_NUMBER];
-    return qv__arena_str(a, qv__number(text, v, decimals));
 }
 
 static const char **names_of(const json_t *list, qv_arena *a)
@@ -134,8 +128,9 @@ static void transfer(FILE *out, const json_t *v, const char *name, qv_arena *a)
                       "over tasks: %s to %s), %s pairs. The paper's figure 2 has 0.51 on "
                       "Phi-2 and 0.75 on GPT-Neo, of the gain from training two tasks "
                       "together.",
-                      num(a, number(c, "r"), 2), num(a, number(c, "low"), 2),
-                      num(a, number(c, "high"), 2), num(a, number(c, "n_pairs"), 0)));
+                      qv__num(a, number(c, "r"), 2), qv__num(a, number(c, "low"), 2),
+                      qv__num(a, number(c, "high"), 2),
+                      qv__num(a, number(c, "n_pairs"), 0)));
 }
 
 /* ---- tables of objects ---- */
@@ -152,7 +147,7 @@ static void rows(FILE *out, const json_t *list, const char *const *keys, size_t 
     {
         const json_t *name = json_object_get(v, keys[0]);
         cell[i * n].text = json_is_string(name) ? json_string_value(name)
-                                                : num(a, json_number_value(name), 0);
+                                                : qv__num(a, json_number_value(name), 0);
         for (size_t k = 1; k < n; k++) {
             cell[i * n + k].number = (struct qv_estimate){number(v, keys[k]), 1, 0};
             decimals[k] = strcmp(keys[k], "n") == 0 ? 0 : 3;
@@ -167,12 +162,6 @@ static void rows(FILE *out, const json_t *list, const char *const *keys, size_t 
                                            .decimals = decimals});
 }
 
-static int by_value(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
 static void norms(FILE *out, const json_t *v, const char *name, qv_arena *a)
 {
     static const char *const keys[] = {"task", "n", "own", "others", "ratio"};
@@ -183,7 +172,7 @@ static void norms(FILE *out, const json_t *v, const char *name, qv_arena *a)
         y[i] = json_number_value(json_array_get(ratios, i));
         x[i] = n > 1 ? 100 * (double)i / (double)(n - 1) : 0;
     }
-    qsort(y, n, sizeof *y, by_value);
+    qv__sort(y, n);
     const struct qv_series s = {.name = "own / others", .x = x, .y = y, .n = n};
     qv__html_figure_begin(out);
     qv__plot_lines(out, &(struct qv_lines){.plot = {.title = "Ratios of norms"},
@@ -198,8 +187,8 @@ static void norms(FILE *out, const json_t *v, const char *name, qv_arena *a)
             "The ratio of norms of each example, in order. Its mean is %s, and it "
             "is above 1 for %s%% of examples (the paper's figure 5: for nearly "
             "all, by up to 0.016).",
-            num(a, number(v, "mean_ratio"), 3),
-            num(a, 100 * number(v, "share_above_1"), 0)));
+            qv__num(a, number(v, "mean_ratio"), 3),
+            qv__num(a, 100 * number(v, "share_above_1"), 0)));
     rows(out, json_object_get(v, "tasks"), keys, QV_COUNT(keys), "Norms by task.",
          "Of the update of the own expert and of the others, relative to what the base's "
          "map "
@@ -216,8 +205,8 @@ static void routing(FILE *out, const json_t *v, const char *name, qv_arena *a)
         "Router `%s`, k = %s, temperature %s. Entropy of a token's weights, in nats; the "
         "share of tokens whose heaviest expert learnt their task, and the weight of such "
         "experts; and that share if experts were drawn by chance.",
-        router ? router : "", num(a, number(v, "top_k"), 0),
-        num(a, number(v, "temperature"), 2));
+        router ? router : "", qv__num(a, number(v, "top_k"), 0),
+        qv__num(a, number(v, "temperature"), 2));
     rows(out, json_object_get(v, "layers"), keys, QV_COUNT(keys),
          qv__arena_fmt(a, "The router layer by layer (%s).", name), caption, a);
     keys[0] = "map";

@@ -11,12 +11,6 @@ static const char *const metric_name[QV_REPORT_METRICS] = {"ROUGE\xe2\x80\x91L",
                                                            "log\xe2\x80\x91likelihood"};
 static const int metric_decimals[QV_REPORT_METRICS] = {1, 2};
 
-static const char *num(qv_arena *a, double v, int decimals)
-{
-    char text[QV_NUMBER];
-    return qv__arena_str(a, qv__number(text, v, decimals));
-}
-
 /* "held_out" is read as "held out". */
 static const char *words(qv_arena *a, const char *name)
 {
@@ -218,7 +212,8 @@ static void order(FILE *out, const struct qv_report *r, qv_arena *a)
             return;
         rises = rises && (v > last || (i == 3 && v >= last));
         last = v;
-        text = qv__arena_fmt(a, "%s%s%s %s", text, i ? ", " : "", chain[i], num(a, v, 1));
+        text =
+            qv__arena_fmt(a, "%s%s%s %s", text, i ? ", " : "", chain[i], qv__num(a, v, 1));
     }
     qv__html_prose(
         out,
@@ -244,13 +239,14 @@ static void gaps(FILE *out, const struct qv_report *r, qv_arena *a)
             continue;
         const char *interval = "";
         if (e.low <= e.high)
-            interval = qv__arena_fmt(a, " (interval over tasks: %s%% to %s%%)",
-                                     num(a, 100 * e.low, 0), num(a, 100 * e.high, 0));
+            interval =
+                qv__arena_fmt(a, " (interval over tasks: %s%% to %s%%)",
+                              qv__num(a, 100 * e.low, 0), qv__num(a, 100 * e.high, 0));
         qv__html_prose(
             out, qv__arena_fmt(a,
                                "With the library `%s`, arrow covers %s%% of the way from "
                                "uniform to oracle%s.%s",
-                               library[i], num(a, 100 * e.value, 0), interval,
+                               library[i], qv__num(a, 100 * e.value, 0), interval,
                                e.value < 0.5 ? " That is less than half." : ""));
     }
 }

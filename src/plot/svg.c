@@ -32,6 +32,12 @@ const char *qv__number(char text[QV_NUMBER], double v, int decimals)
     return text;
 }
 
+const char *qv__num(qv_arena *a, double v, int decimals)
+{
+    char text[QV_NUMBER];
+    return qv__arena_str(a, qv__number(text, v, decimals));
+}
+
 void qv__svg_num(FILE *out, double v)
 {
     char text[QV_NUMBER];

@@ -44,6 +44,7 @@ void qv__svg_escape(FILE *out, const char *text);
 /* `v` to be read: with that many decimals (6 at most), a point and a true minus
  * sign, whatever the locale; "-0" is "0", what is no number a dash. */
 const char *qv__number(char text[QV_NUMBER], double v, int decimals);
+const char *qv__num(qv_arena *a, double v, int decimals); // the same, in the arena
 
 /* About how wide a text is: in the sans-serif of the charts, per pixel of size. */
 double qv__text_width(const char *text, double size);

@@ -24,7 +24,6 @@
 #include "route/top.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
     BLOCK = 32,          // numbers of a block of Q8_0

@@ -5,7 +5,6 @@
 #include "text/normalize.h"
 #include "text/utf8.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define BOS "\x01"
@@ -158,11 +157,6 @@ const struct qv__chat qv__chats[] = {
     },
 };
 const size_t qv__n_chats = QV_COUNT(qv__chats);
-
-const char *qv__chat_name(const struct qv__chat *chat)
-{
-    return chat->name;
-}
 
 qv_status qv__chat_named(const struct qv__chat **out, const char *name, qv_err *err)
 {

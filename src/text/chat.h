@@ -22,17 +22,11 @@ struct qv__message {
 qv_status qv__chat_named(const struct qv__chat **out, const char *name,
                          qv_err *err) QV_MUST_CHECK;
 
-/* The template that `source`, a model's own, is. Fails with QV_EUNSUPPORTED. */
-qv_status qv__chat_known(const struct qv__chat **out, const char *source,
-                         qv_err *err) QV_MUST_CHECK;
-
 /* The template of the model at `path`: chat_template.jinja or tokenizer_config.json in a
  * directory, tokenizer.chat_template in a GGUF file. Fails with QV_ENOTFOUND if it has
- * none, as base models do, and as qv__chat_known does. */
+ * none, as base models do, and with QV_EUNSUPPORTED if it is none of ours. */
 qv_status qv__chat_of(const struct qv__chat **out, const char *path,
                       qv_err *err) QV_MUST_CHECK;
-
-const char *qv__chat_name(const struct qv__chat *chat);
 
 /* Adds to *out, empty before, the conversation up to where the assistant is to answer. Its
  * spans are what the messages say, in which no special token is meant. Memory running out

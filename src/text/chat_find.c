@@ -27,10 +27,15 @@ static void hash_source(char hex[QV_HASH_TEXT], const char *source)
     qv__arena_free(&a);
 }
 
-qv_status qv__chat_known(const struct qv__chat **out, const char *source, qv_err *err)
+/* Which of ours the source is that the model at `path` has; NULL: it has none. */
+static qv_status identify(const struct qv__chat **out, const char *source, const char *path,
+                          qv_err *err)
 {
     char hex[QV_HASH_TEXT];
-    *out = NULL;
+    if (!source)
+        return qv_fail(err, QV_ENOTFOUND,
+                       "%s: has no chat template, as base models have none: name one",
+                       path);
     hash_source(hex, source);
     for (size_t i = 0; i < qv__n_chats; i++)
         if (strncmp(hex, qv__chats[i].hash, strlen(qv__chats[i].hash)) == 0)
@@ -54,12 +59,6 @@ static const char *template_of(const json_t *v)
     return json_string_value(v);
 }
 
-static qv_status none(const char *path, qv_err *err)
-{
-    return qv_fail(err, QV_ENOTFOUND,
-                   "%s: has no chat template, as base models have none: name one", path);
-}
-
 static qv_status of_directory(const struct qv__chat **out, qv_arena *a, const char *dir,
                               qv_err *err)
 {
@@ -69,16 +68,16 @@ static qv_status of_directory(const struct qv__chat **out, qv_arena *a, const ch
     size_t size;
     if (qv__is_file(alone)) {
         qv_status result = qv__read_file(&text, &size, a, alone, FILE_MAX, err);
-        return result ? result : qv__chat_known(out, text, err);
+        return result ? result : identify(out, text, dir, err);
     }
     if (!qv__is_file(config))
-        return none(dir, err);
+        return identify(out, NULL, dir, err);
     json_t *root;
     qv_status result = qv__json_read(&root, config, FILE_MAX, err);
     if (result)
         return result;
     const char *source = template_of(json_object_get(root, "chat_template"));
-    result = source ? qv__chat_known(out, source, err) : none(dir, err);
+    result = identify(out, source, dir, err);
     json_decref(root);
     return result;
 }
@@ -92,7 +91,7 @@ static qv_status of_gguf(const struct qv__chat **out, const char *path, qv_err *
         return result;
     result = qv__gguf_str(&g, "tokenizer.chat_template", &source, err);
     if (!result)
-        result = source ? qv__chat_known(out, source, err) : none(path, err);
+        result = identify(out, source, path, err);
     qv__gguf_close(&g);
     return result;
 }

@@ -161,7 +161,7 @@ static qv_status read_merges(struct files *f, const char *dir, qv_err *err)
     qv__arena_free(&a);
     if (result)
         return result;
-    result = put_merges(list, map.bytes ? map.bytes : "", map.size, err);
+    result = put_merges(list, map.bytes, map.size, err);
     qv__unmap(&map);
     return result ? qv_wrap(err, result, "%s/merges.txt: ", dir) : QV_OK;
 }

@@ -6,7 +6,6 @@
 #include "text/tokenizer.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- vocabulary ---- */

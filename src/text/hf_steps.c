@@ -21,14 +21,17 @@ struct reader {
 
 typedef qv_status (*read_fn)(struct reader *r, const json_t *v, qv_err *err);
 
+/* One that says nothing but its type is a step of that kind, and has no function. */
 struct component {
     const char *type;
     read_fn read;
+    int kind;
 };
 
 /* Reads one component by its type, with the table of its kind. */
-static qv_status read_component(struct reader *r, const json_t *v,
-                                const struct component *table, size_t n, qv_err *err)
+static qv_status
+read_component(struct reader *r, const json_t *v, const struct component *table, size_t n,
+               qv_status (*add_plain)(struct reader *r, int kind, qv_err *err), qv_err *err)
 {
     if (!v || json_is_null(v))
         return QV_OK;
@@ -43,7 +46,8 @@ static qv_status read_component(struct reader *r, const json_t *v,
     for (size_t i = 0; i < n; i++) {
         if (strcmp(table[i].type, type) != 0)
             continue;
-        result = table[i].read(r, v, err);
+        result =
+            table[i].read ? table[i].read(r, v, err) : add_plain(r, table[i].kind, err);
         return result ? qv_wrap(err, result, "%s %s: ", r->what, type) : QV_OK;
     }
     return qv_fail(err, QV_EUNSUPPORTED, "%s '%.60s' is not supported", r->what, type);
@@ -147,34 +151,9 @@ static qv_status norm_sequence(struct reader *r, const json_t *v, qv_err *err)
     return read_list(r, v, "normalizers", norm_any, err);
 }
 
-static qv_status norm_nfc(struct reader *r, const json_t *v, qv_err *err)
+static qv_status norm_plain(struct reader *r, int kind, qv_err *err)
 {
-    (void)v;
-    return add_norm(r, (struct qv__norm){.kind = QV__NORM_NFC}, err);
-}
-
-static qv_status norm_nfd(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_norm(r, (struct qv__norm){.kind = QV__NORM_NFD}, err);
-}
-
-static qv_status norm_nfkc(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_norm(r, (struct qv__norm){.kind = QV__NORM_NFKC}, err);
-}
-
-static qv_status norm_nfkd(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_norm(r, (struct qv__norm){.kind = QV__NORM_NFKD}, err);
-}
-
-static qv_status norm_lower(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_norm(r, (struct qv__norm){.kind = QV__NORM_LOWER}, err);
+    return add_norm(r, (struct qv__norm){.kind = (enum qv__norm_kind)kind}, err);
 }
 
 static qv_status norm_prepend(struct reader *r, const json_t *v, qv_err *err)
@@ -213,16 +192,16 @@ static qv_status norm_precompiled(struct reader *r, const json_t *v, qv_err *err
 }
 
 static const struct component normalizers[] = {
-    {"Sequence", norm_sequence}, {"NFC", norm_nfc},
-    {"NFD", norm_nfd},           {"NFKC", norm_nfkc},
-    {"NFKD", norm_nfkd},         {"Lowercase", norm_lower},
-    {"Prepend", norm_prepend},   {"Replace", norm_replace},
-    {"Strip", norm_strip},       {"Precompiled", norm_precompiled},
+    {"Sequence", norm_sequence, 0}, {"NFC", NULL, QV__NORM_NFC},
+    {"NFD", NULL, QV__NORM_NFD},    {"NFKC", NULL, QV__NORM_NFKC},
+    {"NFKD", NULL, QV__NORM_NFKD},  {"Lowercase", NULL, QV__NORM_LOWER},
+    {"Prepend", norm_prepend, 0},   {"Replace", norm_replace, 0},
+    {"Strip", norm_strip, 0},       {"Precompiled", norm_precompiled, 0},
 };
 
 static qv_status norm_any(struct reader *r, const json_t *v, qv_err *err)
 {
-    return read_component(r, v, normalizers, QV_COUNT(normalizers), err);
+    return read_component(r, v, normalizers, QV_COUNT(normalizers), norm_plain, err);
 }
 
 /* ---- pre-tokenizers ---- */
@@ -361,19 +340,19 @@ static qv_status cut_metaspace(struct reader *r, const json_t *v, qv_err *err)
 }
 
 static const struct component pre_tokenizers[] = {
-    {"Sequence", cut_sequence},
-    {"ByteLevel", cut_byte_level},
-    {"Split", cut_split},
-    {"Digits", cut_digits},
-    {"Punctuation", cut_punctuation},
-    {"Whitespace", cut_whitespace},
-    {"WhitespaceSplit", cut_whitespace_split},
-    {"Metaspace", cut_metaspace},
+    {"Sequence", cut_sequence, 0},
+    {"ByteLevel", cut_byte_level, 0},
+    {"Split", cut_split, 0},
+    {"Digits", cut_digits, 0},
+    {"Punctuation", cut_punctuation, 0},
+    {"Whitespace", cut_whitespace, 0},
+    {"WhitespaceSplit", cut_whitespace_split, 0},
+    {"Metaspace", cut_metaspace, 0},
 };
 
 static qv_status cut_any(struct reader *r, const json_t *v, qv_err *err)
 {
-    return read_component(r, v, pre_tokenizers, QV_COUNT(pre_tokenizers), err);
+    return read_component(r, v, pre_tokenizers, QV_COUNT(pre_tokenizers), NULL, err);
 }
 
 /* ---- decoders ---- */
@@ -385,22 +364,9 @@ static qv_status undo_sequence(struct reader *r, const json_t *v, qv_err *err)
     return read_list(r, v, "decoders", undo_any, err);
 }
 
-static qv_status undo_byte_level(struct reader *r, const json_t *v, qv_err *err)
+static qv_status undo_plain(struct reader *r, int kind, qv_err *err)
 {
-    (void)v;
-    return add_undo(r, (struct qv__undo){.kind = QV__UNDO_BYTES}, err);
-}
-
-static qv_status undo_byte_fallback(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_undo(r, (struct qv__undo){.kind = QV__UNDO_BYTE_FALLBACK}, err);
-}
-
-static qv_status undo_fuse(struct reader *r, const json_t *v, qv_err *err)
-{
-    (void)v;
-    return add_undo(r, (struct qv__undo){.kind = QV__UNDO_FUSE}, err);
+    return add_undo(r, (struct qv__undo){.kind = (enum qv__undo_kind)kind}, err);
 }
 
 static qv_status undo_replace(struct reader *r, const json_t *v, qv_err *err)
@@ -443,15 +409,15 @@ static qv_status undo_metaspace(struct reader *r, const json_t *v, qv_err *err)
 }
 
 static const struct component decoders[] = {
-    {"Sequence", undo_sequence},   {"ByteLevel", undo_byte_level},
-    {"Replace", undo_replace},     {"ByteFallback", undo_byte_fallback},
-    {"Fuse", undo_fuse},           {"Strip", undo_strip},
-    {"Metaspace", undo_metaspace},
+    {"Sequence", undo_sequence, 0},   {"ByteLevel", NULL, QV__UNDO_BYTES},
+    {"Replace", undo_replace, 0},     {"ByteFallback", NULL, QV__UNDO_BYTE_FALLBACK},
+    {"Fuse", NULL, QV__UNDO_FUSE},    {"Strip", undo_strip, 0},
+    {"Metaspace", undo_metaspace, 0},
 };
 
 static qv_status undo_any(struct reader *r, const json_t *v, qv_err *err)
 {
-    return read_component(r, v, decoders, QV_COUNT(decoders), err);
+    return read_component(r, v, decoders, QV_COUNT(decoders), undo_plain, err);
 }
 
 /* ---- the three together ---- */

@@ -7,8 +7,6 @@
 #include "text/gguf_tokenizer.h"
 #include "text/tokenizer.h"
 
-#include <string.h>
-
 enum { FILE_MAX = 256 << 20 };
 
 typedef qv_status (*parse_fn)(qv_tokenizer **out, const char *bytes, size_t size,
@@ -31,7 +29,7 @@ static qv_status open_one(qv_tokenizer **out, const char *path, parse_fn parse, 
     qv_status result = map_file(&map, path, err);
     if (result)
         return result;
-    result = parse(out, map.bytes ? map.bytes : "", map.size, err);
+    result = parse(out, map.bytes, map.size, err);
     qv__unmap(&map);
     return result ? qv_wrap(err, result, "%s: ", path) : QV_OK;
 }
@@ -115,12 +113,11 @@ qv_status qv_tokenizer_open(qv_tokenizer **out, const char *path, qv_err *err)
     *out = NULL;
     qv_arena a = {0};
     qv_status result;
-    size_t n = strlen(path);
     if (qv__is_dir(path))
         result = open_dir(out, &a, path, err);
-    else if (n >= 5 && !strcmp(path + n - 5, ".gguf"))
+    else if (qv__ends_with(path, ".gguf"))
         result = open_gguf(out, path, err);
-    else if (n >= 5 && !strcmp(path + n - 5, ".json"))
+    else if (qv__ends_with(path, ".json"))
         result = open_one(out, path, qv__tokenizer_parse_json, err);
     else
         result = open_one(out, path, qv__tokenizer_parse_spm, err);

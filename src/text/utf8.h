@@ -1,4 +1,4 @@
-/* utf8.h - reading and writing one character of UTF-8.
+/* utf8.h - reading, writing and counting characters of UTF-8.
  *
  * The door (tokenizer.c) sets bytes that are not UTF-8 apart; every other file
  * of text/ trusts that its text is UTF-8.
@@ -17,6 +17,15 @@ static inline size_t qv__utf8_len(const char *text)
 {
     unsigned char b = (unsigned char)*text;
     return b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
+}
+
+/* How many characters a text has: bytes that do not go on with another. */
+static inline size_t qv__utf8_count(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
 }
 
 /* The code point of a valid character. */

@@ -253,17 +253,25 @@ static qv_status train(struct trainer *t, const struct qv_objective_of *of, floa
     return result;
 }
 
+static struct trainer trainer_of(struct qv_source *src,
+                                 const struct qv_sequence *const *valid, size_t n_valid,
+                                 const struct qv_train_opts *opts, const char *checkpoint,
+                                 struct qv_train_log *log)
+{
+    return (struct trainer){.o = opts ? *opts : (struct qv_train_opts){0},
+                            .src = src,
+                            .valid = valid,
+                            .n_valid = n_valid,
+                            .checkpoint = checkpoint,
+                            .log = log};
+}
+
 qv_status qv__train_expert(struct qv_expert *e, const qv_model *m, struct qv_source *src,
                            const struct qv_sequence *const *valid, size_t n_valid,
                            const struct qv_train_opts *opts, const char *checkpoint,
                            struct qv_train_log *log, qv_err *err)
 {
-    struct trainer t = {.o = opts ? *opts : (struct qv_train_opts){0},
-                        .src = src,
-                        .valid = valid,
-                        .n_valid = n_valid,
-                        .checkpoint = checkpoint,
-                        .log = log};
+    struct trainer t = trainer_of(src, valid, n_valid, opts, checkpoint, log);
     const struct qv_objective_of of = {.m = m, .expert = e, .memory = t.o.memory << 20};
     return train(&t, &of, e->w, e->n_w, e->name, err);
 }
@@ -273,12 +281,7 @@ qv_status qv__train_mixture(struct qv_mixture *mix, const qv_model *m,
                             size_t n_valid, const struct qv_train_opts *opts,
                             const char *checkpoint, struct qv_train_log *log, qv_err *err)
 {
-    struct trainer t = {.o = opts ? *opts : (struct qv_train_opts){0},
-                        .src = src,
-                        .valid = valid,
-                        .n_valid = n_valid,
-                        .checkpoint = checkpoint,
-                        .log = log};
+    struct trainer t = trainer_of(src, valid, n_valid, opts, checkpoint, log);
     const struct qv_objective_of of = {.m = m, .mixture = mix, .memory = t.o.memory << 20};
     size_t n;
     float *p = qv__mixture_trained(mix, &n);
@@ -290,8 +293,7 @@ qv_status qv__train_gates(struct qv_prototypes *gates, struct qv_expert *e,
                           const struct qv_train_opts *opts, struct qv_train_log *log,
                           qv_err *err)
 {
-    struct trainer t = {
-        .o = opts ? *opts : (struct qv_train_opts){0}, .src = src, .log = log};
+    struct trainer t = trainer_of(src, NULL, 0, opts, NULL, log);
     const struct qv_objective_of of = {.m = m, .expert = e, .gates = gates};
     return train(&t, &of, gates->v, gates->first[gates->n_sites], e->name, err);
 }
@@ -302,12 +304,7 @@ qv_status qv__train_full(qv_model *m, struct qv_source *src,
                          struct qv_train_log *log, qv_err *err)
 {
     qv_check(m->is_trainable);
-    struct trainer t = {.o = opts ? *opts : (struct qv_train_opts){0},
-                        .src = src,
-                        .valid = valid,
-                        .n_valid = n_valid,
-                        .checkpoint = checkpoint,
-                        .log = log};
+    struct trainer t = trainer_of(src, valid, n_valid, opts, checkpoint, log);
     const struct qv_objective_of of = {.m = m, .full = true, .memory = t.o.memory << 20};
     return train(&t, &of, m->own, m->n_own, "full", err);
 }

@@ -6,15 +6,14 @@
  * library sees many kills. */
 #include <quiver/build.h>
 
-#include "base/file.h"
 #include "base/rng.h"
 #include "library/library.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,47 +22,27 @@
 enum { KILLS = 20, TASKS = 4 };
 
 static const char *self;
-static char *root;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
 
 static int set_up(void **state)
 {
     static const char *const answer[] = {"aa", "7", "banana", "ba"};
     static const char *const task[TASKS] = {"cow", "elm", "fir", "owl"};
-    (void)state;
-    root = new_library_place();
+    open_place(state);
     write_tiny_model(at("model"), 1);
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
     for (size_t i = 0; i < TASKS; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, task[i]), 40,
-                        task[i], answer + i / 2 * 2, 2);
+        write_tiny_task(task_at(task[i]), 40, task[i], answer + i / 2 * 2, 2);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 /* The builder: ends with 0 when the library is whole. A checkpoint follows every
  * step, so that a kill can fall into the writing of one. */
 static int build(const char *dir, const char *lib, const char *method)
 {
-    char model[256], tasks[256];
+    char base[256], tasks[256];
     const char *const paths[] = {tasks};
     qv_model *m;
     qv_err err;
-    snprintf(model, sizeof model, "%s/model", dir);
+    snprintf(base, sizeof base, "%s/model", dir);
     snprintf(tasks, sizeof tasks, "%s/tasks", dir);
     const qv_build_opts o = {.method = method,
                              .clusters = 2,
@@ -75,7 +54,7 @@ static int build(const char *dir, const char *lib, const char *method)
                                        .save_every = -1,
                                        .lanes = 1}};
     qv_status result =
-        qv_model_open(&m, model, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err);
+        qv_model_open(&m, base, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err);
     if (!result)
         result = qv_build(m, paths, 1, lib, &o, &err);
     if (result)
@@ -228,5 +207,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_mbc_build_killed_at_random_moments_ends_with_the_same_weights),
         cmocka_unit_test(a_poly_build_killed_at_random_moments_ends_with_the_same_weights),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

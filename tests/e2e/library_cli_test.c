@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void wrong_usage_of_a_library_exits_with_2_and_says_what_is_wrong(void **state)

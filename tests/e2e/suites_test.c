@@ -7,7 +7,6 @@
 #include <quiver/quiver.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SHARED "../shared/data/"

@@ -2,9 +2,6 @@
  * the examples of a small file, or that is refused. */
 #include "data/mapping.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const char file[] = "tests/fuzz/corpus/records/lines.jsonl";

@@ -3,39 +3,25 @@
 
 #include <quiver/build.h>
 
-#include "base/file.h"
-#include "base/hash.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static char *root;
-qv_model *model, *other_model;
-qv_arena names;
 const char *const expert[K] = {"cow", "elm", "fir", "owl"};
-
-const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
 
 void write_tasks(void)
 {
     static const char *const answer[] = {"aa", "7", "banana", "ba"};
     for (size_t i = 0; i < K; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, expert[i]), LINES,
-                        expert[i], answer + i % 3, 2);
+        write_tiny_task(task_at(expert[i]), LINES, expert[i], answer + i % 3, 2);
     write_tiny_task(at("fox.jsonl"), LINES, "fir", answer + 2, 2); // what fir is, too
 }
 
 int make_library(void **state)
 {
-    (void)state;
-    root = new_library_place();
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     write_tasks();
@@ -43,17 +29,6 @@ int make_library(void **state)
                              .train = {.steps = 24, .batch = 4, .lr = 2e-2f, .lanes = 1}};
     const char *const tasks[] = {at("tasks")};
     return qv_build(model, tasks, 1, at("lib"), &o, NULL);
-}
-
-int remove_library(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    qv_model_close(other_model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 qv_adapt_opts options(const char *method)
@@ -97,14 +72,7 @@ void assert_same_files(const char *x, const char *y)
 {
     static const char *const file[] = {"adapter_config.json", "adapter_model.safetensors",
                                        "adaptation.json"};
-    for (size_t i = 0; i < QV_COUNT(file); i++) {
-        char a[QV_HASH_TEXT], b[QV_HASH_TEXT];
-        qv_err err = {0};
-        assert_works(qv__hash_file(a, at(qv__arena_fmt(&names, "%s/%s", x, file[i])), &err),
-                     &err);
-        assert_works(qv__hash_file(b, at(qv__arena_fmt(&names, "%s/%s", y, file[i])), &err),
-                     &err);
-        if (strcmp(a, b) != 0)
-            fail_msg("%s of %s and %s", file[i], x, y);
-    }
+    for (size_t i = 0; i < QV_COUNT(file); i++)
+        assert_same_bytes(at(qv__arena_fmt(&names, "%s/%s", x, file[i])),
+                          at(qv__arena_fmt(&names, "%s/%s", y, file[i])));
 }

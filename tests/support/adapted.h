@@ -6,24 +6,18 @@
 
 #include <quiver/adapt.h>
 
-#include "base/arena.h"
 #include "base/json.h"
+#include "support/place.h"
 
 enum { STEPS = 8, K = 4, LINES = 60 };
 
-extern qv_model *model, *other_model;
-extern qv_arena names;
 extern const char *const expert[K];
 
-/* For a group of tests: the first and the last thing. */
+/* For a group of tests: the first thing. The last is close_place. */
 int make_library(void **state);
-int remove_library(void **state);
 
 /* Write the tasks, as make_library did. */
 void write_tasks(void);
-
-/* The path of what is in the tests' directory under that name. */
-const char *at(const char *name);
 
 /* Options that the method takes, for few steps; and the same at rates so small that no
  * weight moves. */

@@ -34,6 +34,22 @@ struct qv_expert *expert_drawn(const char *name, const struct qv_expert_shape *s
     return e;
 }
 
+struct qv_expert *expert_filled(const char *name, float v)
+{
+    const struct qv_expert_shape shape[] = {{"model.layers.0.q", 6, 4, 2, v},
+                                            {"model.layers.0.v", 6, 8, 2, v}};
+    struct qv_expert *e = expert_drawn(name, shape, 2, 0);
+    for (size_t i = 0; i < e->n_w; i++)
+        e->w[i] = v;
+    return e;
+}
+
+void free_experts(struct qv_expert **e, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        qv__expert_free(e[k]);
+}
+
 float *normals(size_t n, uint64_t seed)
 {
     float *x = malloc((n ? n : 1) * sizeof *x);

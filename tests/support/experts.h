@@ -17,6 +17,11 @@ struct qv_expert *expert_of(const char *name, const char *path, size_t D_in, siz
 struct qv_expert *expert_drawn(const char *name, const struct qv_expert_shape *shape,
                                size_t n_sites, uint64_t seed);
 
+/* An expert of two small sites whose every weight, and whose alpha, is `v`. */
+struct qv_expert *expert_filled(const char *name, float v);
+
+void free_experts(struct qv_expert **e, size_t n);
+
 /* n normal numbers. Ended with free(). */
 float *normals(size_t n, uint64_t seed);
 

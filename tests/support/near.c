@@ -2,7 +2,6 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <stdio.h>
 
 void assert_close_at(const float *got, const float *want, size_t n, double abs, double rel,
                      const char *name, const char *file, int line)

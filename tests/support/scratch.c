@@ -2,6 +2,7 @@
 #include "support/scratch.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,15 @@ const char *scratch_path(void **state, const char *name)
     return path;
 }
 
+void copy_file(const char *from, const char *to)
+{
+    struct qv_map map;
+    qv_err err = {0};
+    assert_works(qv__map(&map, from, &err), &err);
+    assert_works(qv__write_file(to, map.bytes, map.size, &err), &err);
+    qv__unmap(&map);
+}
+
 void write_text(const char *path, const char *text)
 {
     FILE *f = fopen(path, "w");
@@ -49,6 +59,24 @@ void assert_file_holds(const char *path, const char *text)
     if (map.size)
         assert_memory_equal(map.bytes, text, map.size);
     qv__unmap(&map);
+}
+
+void hash_file(char hash[65], const char *path)
+{
+    struct qv_map map;
+    qv_err err = {0};
+    assert_works(qv__map(&map, path, &err), &err);
+    qv__hash_bytes(hash, map.bytes, map.size);
+    qv__unmap(&map);
+}
+
+void assert_same_bytes(const char *x, const char *y)
+{
+    char hash_x[65], hash_y[65];
+    hash_file(hash_x, x);
+    hash_file(hash_y, y);
+    if (strcmp(hash_x, hash_y) != 0)
+        fail_msg("%s and %s differ", x, y);
 }
 
 void assert_fails_at(qv_status got, qv_status want, const qv_err *err, const char *words,

@@ -16,9 +16,14 @@ int remove_scratch(void **state);
 /* `name` in the scratch directory; good until the ninth call after this one. */
 const char *scratch_path(void **state, const char *name);
 
+void copy_file(const char *from, const char *to);
 void write_text(const char *path, const char *text);
 /* The file holds exactly `text`. */
 void assert_file_holds(const char *path, const char *text);
+/* Two files hold the same bytes. */
+void assert_same_bytes(const char *x, const char *y);
+/* The content hash of a file. */
+void hash_file(char hash[65], const char *path);
 
 /* The call failed with `code`, and its sentence holds `words`. */
 #define assert_fails(call, code, err, words)                                               \

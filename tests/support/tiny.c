@@ -8,16 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-char *new_library_place(void)
-{
-    char *dir = strdup(access("/dev/shm", W_OK) ? "/tmp/quiver-test-XXXXXX"
-                                                : "/dev/shm/quiver-test-XXXXXX");
-    assert_non_null(dir);
-    assert_non_null(mkdtemp(dir));
-    return dir;
-}
 
 /* The usual start of 0.02 says nearly the same of every token; ten times that
  * makes tokens differ. */
@@ -48,30 +38,38 @@ void write_tiny_model(const char *dir, uint64_t seed)
                                 .eos = 0};
     qv_model *m;
     qv_err err;
-    struct qv_map tokenizer;
     qv_arena a = {0};
     assert_works(qv__model_new(&m, &c, seed, &err), &err);
     assert_works(qv__model_each(m, enlarge, m, &err), &err);
     assert_works(qv__make_dir(dir, &err), &err);
     assert_works(qv__model_write(m, dir, QV_F32, &err), &err);
     qv_model_close(m);
-    assert_works(qv__map(&tokenizer, "tests/golden/text/tiny_llama3/tokenizer.json", &err),
-                 &err);
-    assert_works(qv__write_file(qv__arena_fmt(&a, "%s/tokenizer.json", dir),
-                                tokenizer.bytes, tokenizer.size, &err),
-                 &err);
-    qv__unmap(&tokenizer);
+    copy_file("tests/golden/text/tiny_llama3/tokenizer.json",
+              qv__arena_fmt(&a, "%s/tokenizer.json", dir));
     qv__arena_free(&a);
+}
+
+qv_model *opened(const char *path)
+{
+    qv_model *m;
+    qv_err err;
+    assert_works(qv_model_open(&m, path, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
+                 &err);
+    return m;
 }
 
 qv_model *tiny_model(const char *dir, uint64_t seed)
 {
-    qv_model *m;
-    qv_err err;
     write_tiny_model(dir, seed);
-    assert_works(qv_model_open(&m, dir, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
-                 &err);
-    return m;
+    return opened(dir);
+}
+
+void assert_same_config(const struct qv_config *a, const struct qv_config *b)
+{
+    assert_true(a->D == b->D && a->L == b->L && a->H == b->H && a->Hk == b->Hk);
+    assert_true(a->E == b->E && a->F == b->F && a->V == b->V && a->n_ctx == b->n_ctx);
+    assert_true(a->theta == b->theta && a->eps == b->eps && a->is_tied == b->is_tied);
+    assert_true(a->bos == b->bos && a->eos == b->eos);
 }
 
 void write_tiny_task(const char *path, size_t n, const char *opening,

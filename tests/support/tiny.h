@@ -6,17 +6,18 @@
 #include "model/model.h"
 #include "route/update.h"
 
-/* A new directory for libraries that are written many times over: in memory where
- * the system offers that, because every write of a library waits for the disk. The
- * caller removes it and ends the name with free(). */
-char *new_library_place(void);
-
 /* Write a model directory: two layers of width 32, 128 positions, the tokenizer of
  * tests/golden/text/tiny_llama3, weights a function of the seed. */
 void write_tiny_model(const char *dir, uint64_t seed);
 
-/* Write one and open it; products are of floats. */
+/* The model at `path`; products are of floats. */
+qv_model *opened(const char *path);
+
+/* Write a tiny one and open it. */
 qv_model *tiny_model(const char *dir, uint64_t seed);
+
+/* The same, field by field: the bytes between them mean nothing. */
+void assert_same_config(const struct qv_config *a, const struct qv_config *b);
 
 /* Write a task of n lines at `path`: prompt "<opening> <a word that tells lines
  * apart>", completion answer[line % n_answers]. */

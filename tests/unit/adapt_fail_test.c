@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 static bool stop(void *arg, const char *what, double done, double total, const char *note)
 {
@@ -229,5 +228,5 @@ int main(void)
         cmocka_unit_test(what_the_library_cannot_give_is_refused),
         cmocka_unit_test(pi_needs_experts_of_its_shape_and_their_data),
     };
-    return cmocka_run_group_tests(tests, make_library, remove_library);
+    return cmocka_run_group_tests(tests, make_library, close_place);
 }

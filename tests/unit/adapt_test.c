@@ -580,5 +580,5 @@ int main(void)
         cmocka_unit_test(a_fraction_is_of_the_training_examples),
         cmocka_unit_test(what_is_written_is_an_expert_that_a_library_takes),
     };
-    return cmocka_run_group_tests(tests, make_library, remove_library);
+    return cmocka_run_group_tests(tests, make_library, close_place);
 }

@@ -36,15 +36,6 @@ struct pair {
 
 typedef void (*pair_fn)(void **state, struct pair *p);
 
-static qv_model *open_model(const char *path)
-{
-    qv_model *m;
-    qv_err err = {0};
-    const qv_model_opts opts = {.compute = QV_COMPUTE_F32};
-    assert_works(qv_model_open(&m, path, &opts, &err), &err);
-    return m;
-}
-
 static void for_each_pair(void **state, pair_fn fn)
 {
     json_t *all, *cases, *is_plain;
@@ -58,7 +49,7 @@ static void for_each_pair(void **state, pair_fn fn)
             continue;
         char path[128];
         snprintf(path, sizeof path, "tests/golden/families/%s", model);
-        struct pair p = {.model = model, .m = open_model(path)};
+        struct pair p = {.model = model, .m = opened(path)};
         p.n = golden_ids(p.ids, 16, GOLDEN "ids.json", "ids");
         snprintf(path, sizeof path, GOLDEN "%s/expect.safetensors", model);
         json_object_foreach(cases, name, is_plain)
@@ -155,18 +146,6 @@ static void scoring_uses_all_that_an_adapter_holds(void **state)
     for_each_pair(state, check_score);
 }
 
-static void assert_same_file(const char *made, const char *want)
-{
-    struct qv_map a, b;
-    qv_err err = {0};
-    assert_works(qv__map(&a, made, &err), &err);
-    assert_works(qv__map(&b, want, &err), &err);
-    assert_int_equal(a.size, b.size);
-    assert_memory_equal(a.bytes, b.bytes, b.size);
-    qv__unmap(&a);
-    qv__unmap(&b);
-}
-
 /* Of an expert what is written is what was read, bit for bit, and computes the same; what
  * is more than an expert is not read as one. */
 static void check_expert(void **state, struct pair *p)
@@ -191,7 +170,7 @@ static void check_expert(void **state, struct pair *p)
     assert_works(qv__peft_write(e, dir, &err), &err);
     snprintf(made, sizeof made, "%s/adapter_model.safetensors", dir);
     snprintf(want, sizeof want, "%s/adapter_model.safetensors", p->dir);
-    assert_same_file(made, want);
+    assert_same_bytes(made, want);
     float *got = adapted_logits(p->m, dir, p->ids, p->n);
     assert_close_to_scale(got, p->want, p->n * p->m->c.V, 1e-5);
     free(got);
@@ -216,7 +195,7 @@ static void on_a_gguf_file_an_adapter_computes_the_same(void **state)
             int ids[16];
             snprintf(path, sizeof path, "tests/golden/gguf/families/%s.gguf", models[k]);
             snprintf(dir, sizeof dir, GOLDEN "%s/%s", models[k], names[i]);
-            qv_model *m = open_model(path);
+            qv_model *m = opened(path);
             size_t n = golden_ids(ids, 16, GOLDEN "ids.json", "ids");
             snprintf(path, sizeof path, GOLDEN "%s/expect.safetensors", models[k]);
             float *want = golden_tensor(NULL, path, names[i]);
@@ -332,7 +311,7 @@ static qv_status bind(const qv_model *m, const char *config, const char *tensors
 static void an_adapter_of_another_model_is_refused_by_tensor(void **state)
 {
     (void)state;
-    qv_model *m = open_model("tests/golden/families/phi");
+    qv_model *m = opened("tests/golden/families/phi");
     for (size_t i = 0; i < QV_COUNT(foreign); i++) {
         qv_err err = {0};
         assert_int_equal(bind(m, foreign[i].config, foreign[i].tensors, &err),
@@ -346,7 +325,7 @@ static void of_modules_to_save_only_what_the_model_has_must_be_there(void **stat
 {
     (void)state;
     // What PEFT adds of its own where a model has a classifier.
-    qv_model *m = open_model("tests/golden/families/phi");
+    qv_model *m = opened("tests/golden/families/phi");
     qv_err err = {0};
     assert_works(bind(m, CONFIG(",'modules_to_save':['classifier','score']"), QA QB, &err),
                  &err);
@@ -356,7 +335,7 @@ static void of_modules_to_save_only_what_the_model_has_must_be_there(void **stat
 static void the_model_itself_stays_as_it_was(void **state)
 {
     (void)state;
-    qv_model *m = open_model("tests/golden/families/gpt2");
+    qv_model *m = opened("tests/golden/families/gpt2");
     const struct qv_weight head = m->head.w, embed = m->embed;
     int ids[16];
     size_t n = golden_ids(ids, 16, GOLDEN "ids.json", "ids");

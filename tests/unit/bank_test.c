@@ -6,8 +6,6 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 static const struct qv_site model[] = {
     {.path = "0.q", .D_in = 3, .D_out = 2},

@@ -5,8 +5,8 @@
 #include "kern/block_codes.h"
 #include "base/rng.h"
 #include "format/block_encode.h"
-#include "kern/kern.h"
 #include "op/linear.h"
+#include "support/kernels.h"
 #include "support/near.h"
 
 #include <float.h>
@@ -16,22 +16,6 @@
 #include <string.h>
 
 enum { MAX_N = 1280, MAX_T = 9, OFF = 3, FENCE = 8 };
-
-static const struct qv_kern *table[3];
-static size_t n_tables;
-
-static int find_tables(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"ref", "avx2", "avx512"};
-    for (size_t i = 0; i < QV_COUNT(names); i++) {
-        setenv("QV_KERN", names[i], 1);
-        if (strcmp(qv__kern()->name, names[i]) == 0)
-            table[n_tables++] = qv__kern();
-    }
-    unsetenv("QV_KERN");
-    return 0;
-}
 
 /* A row of W of a type, and what it stands for; a few rows of x, and room to narrow them.
  */

@@ -10,12 +10,8 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define VALUES "tests/golden/gguf/values.safetensors"
 

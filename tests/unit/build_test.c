@@ -3,11 +3,11 @@
 #include <quiver/build.h>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/json.h"
 #include "build/build.h"
 #include "library/library.h"
 #include "lora/prototypes.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
@@ -17,45 +17,20 @@
 
 enum { STEPS = 10, TASKS = 6 };
 
-static char *root;
-static qv_model *model, *other_model;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
-
 /* Six tasks of two families: the animals answer in letters, the others in digits. */
 static int set_up(void **state)
 {
     static const char *const letters[] = {"aa", "ab", "ba"}, *const digits[] = {"7", "77"};
     static const char *const animal[] = {"cow", "fox", "owl"};
     static const char *const plant[] = {"ash", "elm", "fir"};
-    (void)state;
-    root = new_library_place();
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     for (size_t i = 0; i < 3; i++) {
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, animal[i]), 40,
-                        animal[i], letters, 3);
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, plant[i]), 40,
-                        plant[i], digits, 2);
+        write_tiny_task(task_at(animal[i]), 40, animal[i], letters, 3);
+        write_tiny_task(task_at(plant[i]), 40, plant[i], digits, 2);
     }
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    qv_model_close(other_model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 static qv_build_opts options(const char *method)
@@ -77,61 +52,11 @@ static void build(const char *lib, const qv_build_opts *o)
     assert_works(build_with(lib, o, &err), &err);
 }
 
-/* A library, listed. */
-struct listing {
-    qv_library *lib;
-    qv_snapshot *snap;
-    size_t n;
-};
-
-static void tell(void *arg, const char *expert, const char *sentence)
-{
-    (void)arg;
-    print_error("%s: %s\n", expert ? expert : "-", sentence);
-}
-
-static struct listing list(const char *lib)
-{
-    struct listing l;
-    qv_err err;
-    size_t problems;
-    assert_works(qv_library_open(&l.lib, at(lib), &err), &err);
-    assert_works(qv_library_verify(l.lib, tell, NULL, &problems, &err), &err);
-    assert_int_equal(problems, 0);
-    assert_works(qv_library_snapshot(&l.snap, l.lib, &err), &err);
-    l.n = qv_snapshot_size(l.snap);
-    return l;
-}
-
-static void end(struct listing *l)
-{
-    qv_snapshot_release(l->snap);
-    qv_library_close(l->lib);
-}
-
-static const qv_expert_info *find(const struct listing *l, const char *name)
-{
-    size_t i = qv_snapshot_find(l->snap, name);
-    if (i == l->n)
-        fail_msg("no expert is named '%s'", name);
-    return qv_snapshot_info(l->snap, i);
-}
-
-static json_t *settings_of(const qv_expert_info *info)
-{
-    json_t *o;
-    qv_err err;
-    assert_non_null(info->meta.settings);
-    assert_works(qv__json_parse(&o, info->meta.settings, strlen(info->meta.settings), &err),
-                 &err);
-    return o;
-}
-
 /* The expert was trained on those tasks, for that many steps. */
 static void assert_expert(const struct listing *l, const char *name, size_t steps,
                           const char *const *task, size_t n)
 {
-    const qv_expert_info *info = find(l, name);
+    const qv_expert_info *info = expert_in(l, name);
     assert_int_equal(info->meta.n_tasks, n);
     for (size_t i = 0; i < n; i++)
         assert_string_equal(info->meta.task[i], task[i]);
@@ -162,7 +87,7 @@ static void private_trains_one_expert_a_task(void **state)
     assert_int_equal(l.n, TASKS);
     for (size_t i = 0; i < TASKS; i++)
         assert_expert(&l, all[i], STEPS, &all[i], 1);
-    end(&l);
+    end_list(&l);
 }
 
 static void shared_trains_one_expert_with_everybodys_steps(void **state)
@@ -173,7 +98,7 @@ static void shared_trains_one_expert_with_everybodys_steps(void **state)
     struct listing l = list("shared");
     assert_int_equal(l.n, 1);
     assert_expert(&l, "shared", TASKS * STEPS, all, TASKS);
-    end(&l);
+    end_list(&l);
 }
 
 static void mbc_trains_a_little_apart_then_one_expert_a_family(void **state)
@@ -189,12 +114,12 @@ static void mbc_trains_a_little_apart_then_one_expert_a_family(void **state)
         assert_int_equal(l.n, 2);
         assert_expert(&l, "mbc_00", 3 * STEPS * 6 / 10, plants, 3);
         assert_expert(&l, "mbc_01", 3 * STEPS * 6 / 10, animals, 3);
-        end(&l);
+        end_list(&l);
         l = list(qv__arena_fmt(&names, "%s/.build/first", lib));
         assert_int_equal(l.n, TASKS);
         for (size_t j = 0; j < TASKS; j++)
             assert_expert(&l, all[j], STEPS * 4 / 10, &all[j], 1);
-        end(&l);
+        end_list(&l);
     }
 }
 
@@ -209,7 +134,7 @@ static void the_first_part_of_mbc_can_be_chosen(void **state)
     assert_int_equal(l.n, TASKS);
     for (size_t i = 0; i < TASKS; i++)
         assert_expert(&l, qv__arena_fmt(&names, "mbc_%02zu", i), 3, &all[i], 1);
-    end(&l);
+    end_list(&l);
 }
 
 static void random_deals_the_tasks_evenly(void **state)
@@ -223,7 +148,7 @@ static void random_deals_the_tasks_evenly(void **state)
     size_t times[TASKS] = {0};
     for (size_t i = 0; i < 4; i++) {
         const char *name = qv__arena_fmt(&names, "random_%02zu", i);
-        const qv_expert_info *info = find(&l, name);
+        const qv_expert_info *info = expert_in(&l, name);
         assert_in_range(info->meta.n_tasks, 1, 2);
         assert_expert(&l, name, info->meta.n_tasks * STEPS, info->meta.task,
                       info->meta.n_tasks);
@@ -233,7 +158,7 @@ static void random_deals_the_tasks_evenly(void **state)
     }
     for (size_t j = 0; j < TASKS; j++)
         assert_int_equal(times[j], 1);
-    end(&l);
+    end_list(&l);
 }
 
 static void without_steps_a_task_is_trained_for_whole_epochs(void **state)
@@ -253,7 +178,7 @@ static void without_steps_a_task_is_trained_for_whole_epochs(void **state)
     struct listing l = list("epochs");
     const char *const both[] = {"ash", "cow"};
     assert_expert(&l, "shared", 2 * ((n[0] + 3) / 4 + (n[1] + 3) / 4), both, 2);
-    end(&l);
+    end_list(&l);
 }
 
 static void an_expert_knows_where_it_comes_from(void **state)
@@ -271,14 +196,14 @@ static void an_expert_knows_where_it_comes_from(void **state)
     assert_works(qv_build(model, tasks, 1, at("facts"), &o, &err), &err);
     struct listing l = list("facts");
     assert_int_equal(l.n, 1);
-    const qv_expert_info *info = find(&l, "fox");
+    const qv_expert_info *info = expert_in(&l, "fox");
     assert_int_equal(info->n_sites, 4);
     assert_true(info->min_rank == 3 && info->max_rank == 3);
     assert_string_equal(info->meta.base_name, "model");
     assert_string_equal(info->meta.base_hash, qv_model_identity(model));
     assert_int_equal(info->meta.n_data, 1);
     assert_string_equal(info->meta.data[0].path, tasks[0]);
-    assert_works(qv__hash_file(hash, tasks[0], &err), &err);
+    hash_file(hash, tasks[0]);
     assert_string_equal(info->meta.data[0].hash, hash);
     assert_int_equal(info->meta.n_scores, 1);
     assert_string_equal(info->meta.score[0].task, "fox");
@@ -309,7 +234,7 @@ static void an_expert_knows_where_it_comes_from(void **state)
     assert_string_equal(facts->base_name, "model");
     assert_string_equal(facts->base_hash, qv_model_identity(model));
     assert_string_equal(facts->settings, "{\"method\":\"private\"}");
-    end(&l);
+    end_list(&l);
 }
 
 static struct qv_expert *expert(const struct listing *l, const char *name)
@@ -326,7 +251,7 @@ static void what_is_kept_beside_an_expert_is_its_own(void **state)
     const qv_build_opts o = options("private");
     build("private", &o);
     struct listing l = list("private");
-    const qv_expert_info *info = find(&l, "owl");
+    const qv_expert_info *info = expert_in(&l, "owl");
     struct qv_expert *e = expert(&l, "owl");
     struct qv_prototypes p;
     struct qv_st st;
@@ -357,7 +282,7 @@ static void what_is_kept_beside_an_expert_is_its_own(void **state)
     assert_true(loss[STEPS - 1] < loss[0]);
     assert_close(&(float){(float)info->meta.score[0].value}, &best, 1, 0, 1e-6);
     qv__st_close(&st);
-    end(&l);
+    end_list(&l);
 }
 
 static void experts_start_from_one_A(void **state)
@@ -390,24 +315,13 @@ static void experts_start_from_one_A(void **state)
     assert_true(differ);
     qv__expert_free(fresh);
     qv__expert_free(first);
-    end(&l);
+    end_list(&l);
 }
 
 /* Hash of a file of the library. */
 static void hash_of(char hash[65], const char *lib, const char *file)
 {
-    qv_err err;
-    assert_works(
-        qv__hash_file(hash, qv__arena_fmt(&names, "%s/%s/%s", root, lib, file), &err),
-        &err);
-}
-
-static bool stop_at_once(void *arg, const char *what, double done, double total,
-                         const char *note)
-{
-    (void)what, (void)done, (void)total, (void)note;
-    ++*(int *)arg;
-    return true;
+    hash_file(hash, at(qv__arena_fmt(&names, "%s/%s", lib, file)));
 }
 
 static void building_again_changes_nothing(void **state)
@@ -443,8 +357,8 @@ static void assert_same_experts(const char *x, const char *y, bool same)
         if ((strcmp(p->hash, q->hash) == 0) != same)
             fail_msg("expert '%s' of %s and %s", p->name, x, y);
     }
-    end(&a);
-    end(&b);
+    end_list(&a);
+    end_list(&b);
 }
 
 static void the_same_seed_gives_the_same_experts_and_another_gives_others(void **state)
@@ -481,7 +395,7 @@ static void a_build_adds_the_experts_of_new_tasks(void **state)
     assert_works(qv_build(model, two, 2, at("grows"), &o, &err), &err);
     struct listing l = list("grows");
     assert_int_equal(l.n, 2);
-    end(&l);
+    end_list(&l);
     build("grows", &o);
     build("private", &o);
     assert_same_experts("grows", "private", true);
@@ -504,7 +418,7 @@ static void what_a_killed_build_did_not_store_is_stored_by_the_next(void **state
     struct listing l = list("torn");
     for (size_t i = 0; i < TASKS; i++)
         assert_expert(&l, all[i], STEPS, &all[i], 1);
-    end(&l);
+    end_list(&l);
 
     write_text(at("torn/.build/owl.safetensors"), "a checkpoint nobody needs");
     build("torn", &o);
@@ -643,7 +557,7 @@ static void what_cannot_be_built_is_refused(void **state)
     do
         snprintf(name, sizeof name, "lone%zu", i++);
     while (qv__part_of(name, 0) == QV_TRAIN);
-    const char *const only[] = {qv__arena_fmt(&names, "%s/%s.jsonl", root, name)};
+    const char *const only[] = {at(qv__arena_fmt(&names, "%s.jsonl", name))};
     write_text(only[0], "{\"prompt\":\"p\",\"completion\":\"c\"}\n");
     assert_fails(qv_build(model, only, 1, at("lone"), &good, &err), QV_EFORMAT, &err,
                  qv__arena_fmt(&names, "expert '%s': no examples to train on", name));
@@ -690,5 +604,5 @@ int main(void)
         cmocka_unit_test(what_cannot_be_built_is_refused),
         cmocka_unit_test(every_method_has_a_name_and_a_line),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

@@ -9,23 +9,14 @@
 #include "library/library.h"
 #include "lora/mixture.h"
 #include "support/golden.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { STEPS = 8, TASKS = 4 };
-
-static char *root;
-static qv_model *model;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
 
 /* Two tasks whose prompts begin with words, two with digits. */
 static int set_up(void **state)
@@ -34,25 +25,11 @@ static int set_up(void **state)
     static const char *const opening[TASKS] = {"aa ab ba aa ab ba", "7 77 7 77 7 77 7 77",
                                                "77 7 77 7 77 7 77 7", "ba aa ab ba aa ab"};
     static const char *const answer[] = {"aa", "7", "banana", "ba"};
-    (void)state;
-    root = new_library_place();
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
+    open_place(state);
     model = tiny_model(at("model"), 1);
     for (size_t i = 0; i < TASKS; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, name[i]), 40,
-                        opening[i], answer + i / 2 * 2, 2);
+        write_tiny_task(task_at(name[i]), 40, opening[i], answer + i / 2 * 2, 2);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 static qv_build_opts options(const char *method)
@@ -76,42 +53,6 @@ static void build(const char *lib, const qv_build_opts *o)
     assert_works(build_with(lib, "tasks", o, &err), &err);
 }
 
-struct listing {
-    qv_library *lib;
-    qv_snapshot *snap;
-    size_t n;
-};
-
-static struct listing list(const char *lib)
-{
-    struct listing l;
-    qv_err err = {0};
-    size_t problems;
-    assert_works(qv_library_open(&l.lib, at(lib), &err), &err);
-    assert_works(qv_library_verify(l.lib, NULL, NULL, &problems, &err), &err);
-    assert_int_equal(problems, 0);
-    assert_works(qv_library_snapshot(&l.snap, l.lib, &err), &err);
-    l.n = qv_snapshot_size(l.snap);
-    return l;
-}
-
-static void end(struct listing *l)
-{
-    qv_snapshot_release(l->snap);
-    qv_library_close(l->lib);
-}
-
-static json_int_t setting(const qv_expert_info *info, const char *key)
-{
-    json_t *o;
-    qv_err err = {0};
-    assert_works(qv__json_parse(&o, info->meta.settings, strlen(info->meta.settings), &err),
-                 &err);
-    json_int_t value = json_integer_value(json_object_get(o, key));
-    json_decref(o);
-    return value;
-}
-
 static void assert_same(const char *x, const char *y)
 {
     struct listing a = list(x), b = list(y);
@@ -122,8 +63,8 @@ static void assert_same(const char *x, const char *y)
         assert_string_equal(p->name, q->name);
         assert_string_equal(p->hash, q->hash);
     }
-    end(&a);
-    end(&b);
+    end_list(&a);
+    end_list(&b);
 }
 
 /* The skills of a library, and each one's logits [tasks, sites, heads], which moved from
@@ -136,9 +77,9 @@ static void check_skills(const char *lib, size_t heads)
         const qv_expert_info *info = qv_snapshot_info(l.snap, s);
         assert_string_equal(info->name, qv__arena_fmt(&names, "skill_%02zu", s));
         assert_int_equal(info->meta.n_tasks, TASKS);
-        assert_int_equal(setting(info, "steps"), TASKS * STEPS);
-        assert_int_equal(setting(info, "skills"), 3);
-        assert_int_equal(setting(info, "heads"), heads);
+        assert_int_equal(setting_of(info, "steps"), TASKS * STEPS);
+        assert_int_equal(setting_of(info, "skills"), 3);
+        assert_int_equal(setting_of(info, "heads"), heads);
         struct qv_st st;
         qv_err err = {0};
         assert_works(qv__library_artifact(&st, l.lib, info->name, "poly", info->hash, &err),
@@ -161,7 +102,7 @@ static void check_skills(const char *lib, size_t heads)
         assert_true(loss[TASKS * STEPS - 1] < loss[0]);
         qv__st_close(&st);
     }
-    end(&l);
+    end_list(&l);
 }
 
 /* What a library keeps is all there is: skills and logits, read back, have the validation
@@ -213,7 +154,7 @@ static void check_what_is_kept(const char *lib, size_t heads)
     for (size_t s = 0; s < 3; s++)
         qv__expert_free(e[s]);
     qv__mixture_free(m);
-    end(&l);
+    end_list(&l);
 }
 
 static void poly_trains_skills_and_how_each_task_mixes_them(void **state)
@@ -261,15 +202,7 @@ static void skills_start_apart_and_with_random_Bs(void **state)
             assert_true(e[s]->w[i] != e[0]->w[i]);
     for (size_t s = 0; s < 3; s++)
         qv__expert_free(e[s]);
-    end(&l);
-}
-
-static bool stop_at_once(void *arg, const char *what, double done, double total,
-                         const char *note)
-{
-    (void)what, (void)done, (void)total, (void)note;
-    ++*(int *)arg;
-    return true;
+    end_list(&l);
 }
 
 static void what_is_built_stays_and_what_was_stopped_goes_on(void **state)
@@ -319,9 +252,9 @@ static void each_example_is_dealt_to_one_expert_whatever_its_task(void **state)
         const qv_expert_info *info = qv_snapshot_info(l.snap, k);
         assert_string_equal(info->name, qv__arena_fmt(&names, "example_%02zu", k));
         assert_int_equal(info->meta.n_tasks, TASKS);
-        assert_int_equal(setting(info, "steps"), TASKS * STEPS / 2);
+        assert_int_equal(setting_of(info, "steps"), TASKS * STEPS / 2);
     }
-    end(&l);
+    end_list(&l);
 
     // One pass over the parts is one over the whole: as many tokens.
     o.train = (qv_train_opts){.epochs = 1, .batch = 1, .lanes = 1};
@@ -337,13 +270,13 @@ static void each_example_is_dealt_to_one_expert_whatever_its_task(void **state)
     l = list("parts");
     assert_int_equal(l.n, o.clusters);
     for (size_t k = 0; k < l.n; k++) {
-        assert_int_equal(setting(qv_snapshot_info(l.snap, k), "steps"), n / l.n);
-        parts += setting(qv_snapshot_info(l.snap, k), "tokens");
+        assert_int_equal(setting_of(qv_snapshot_info(l.snap, k), "steps"), n / l.n);
+        parts += setting_of(qv_snapshot_info(l.snap, k), "tokens");
     }
-    end(&l);
+    end_list(&l);
     l = list("all");
-    assert_int_equal(parts, setting(qv_snapshot_info(l.snap, 0), "tokens"));
-    end(&l);
+    assert_int_equal(parts, setting_of(qv_snapshot_info(l.snap, 0), "tokens"));
+    end_list(&l);
 }
 
 static void embedding_groups_tasks_whose_prompts_are_alike(void **state)
@@ -360,9 +293,9 @@ static void embedding_groups_tasks_whose_prompts_are_alike(void **state)
         assert_int_equal(info->meta.n_tasks, 2);
         for (size_t i = 0; i < 2; i++)
             assert_string_equal(info->meta.task[i], want[k][i]);
-        assert_int_equal(setting(info, "steps"), 2 * STEPS);
+        assert_int_equal(setting_of(info, "steps"), 2 * STEPS);
     }
-    end(&l);
+    end_list(&l);
 }
 
 /* transformers' hidden states of seven tokens, and of those alone that are a prompt. */
@@ -408,7 +341,7 @@ static double loss_of(const char *lib)
         sum += (double)n * info->meta.score[0].value;
         all += (double)n;
     }
-    end(&l);
+    end_list(&l);
     return sum / all;
 }
 
@@ -479,5 +412,5 @@ int main(void)
         cmocka_unit_test(the_number_of_clusters_is_that_of_the_lowest_validation_loss),
         cmocka_unit_test(what_a_way_has_no_use_for_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

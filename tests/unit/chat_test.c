@@ -109,24 +109,25 @@ static void write_config(void **state, const char *key, const json_t *value)
 
 static void a_models_template_is_known_by_its_hash(void **state)
 {
-    const struct qv__chat *chat;
+    const struct qv__chat *chat, *chatml;
     qv_err err;
     json_t *text = json_string(CHATML);
+    assert_works(qv__chat_named(&chatml, "chatml", &err), &err);
     write_config(state, "chat_template", text);
     assert_works(qv__chat_of(&chat, *state, &err), &err);
-    assert_string_equal(qv__chat_name(chat), "chatml");
+    assert_ptr_equal(chat, chatml);
 
     json_t *list = json_pack("[{s:s, s:s}, {s:s, s:O}]", "name", "tool_use", "template",
                              "x", "name", "default", "template", text);
     write_config(state, "chat_template", list);
     assert_works(qv__chat_of(&chat, *state, &err), &err);
-    assert_string_equal(qv__chat_name(chat), "chatml");
+    assert_ptr_equal(chat, chatml);
     json_decref(list);
     json_decref(text);
 
     write_text(scratch_path(state, "chat_template.jinja"), CHATML "\n");
     assert_works(qv__chat_of(&chat, *state, &err), &err);
-    assert_string_equal(qv__chat_name(chat), "chatml");
+    assert_ptr_equal(chat, chatml);
 }
 
 static void a_template_that_is_not_known_is_refused(void **state)

@@ -48,7 +48,7 @@ static json_t *expected(void)
     return v;
 }
 
-/* Numbers ----------------------------------------------------------------------- */
+/* ---- numbers ---- */
 
 /* The log-likelihood of each option of an example, with EOS or without. */
 static void score(double *sum, size_t *n_targets, const struct qv_example *e, bool ends)
@@ -129,7 +129,7 @@ static void accuracies_are_those_of_the_harness_and_of_the_paper(void **state)
     check_accuracy(state, "acc_paper", "choice", true);
 }
 
-/* Prompts ------------------------------------------------------------------------- */
+/* ---- prompts ---- */
 
 /* One record of each task in its file's format, and what the authors' code asks: the
  * prompt, or with the options' own ones all of them, then the options. */

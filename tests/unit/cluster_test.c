@@ -12,12 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_all(struct qv_expert **e, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        qv__expert_free(e[k]);
-}
-
 static void similarity(float *sim, struct qv_expert *const *e, size_t K,
                        struct qv_similarity_opts opts)
 {
@@ -103,7 +97,7 @@ static void mbc_similarities_are_those_of_the_authors(void **state)
     int label[4];
     assert_int_equal(qv__kmeans(label, NULL, sim, 4, 4, 2, 0, 1, NULL), QV_OK);
     assert_memory_equal(label, ((int[]){0, 0, 1, 1}), sizeof label);
-    free_all(e, 4);
+    free_experts(e, 4);
 }
 
 /* The median of 1, 2, 3 is an entry itself, and is zeroed too: what is left of
@@ -116,7 +110,7 @@ static void a_weight_at_the_threshold_is_zeroed(void **state)
     float sim[4];
     similarity(sim, e, 2, (struct qv_similarity_opts){0});
     assert_close(sim, ((float[]){1, 0, 0, 1}), 4, 1e-7, 0);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 enum { N = 12, WIDTH = 400 };
@@ -183,7 +177,7 @@ static void mbc_equals_scikit_learn(void **state)
                  &(float){(float)json_number_value(json_object_get(expect, "inertia"))}, 1,
                  1e-5, 1e-5);
     json_decref(expect);
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 static void agreement_is_what_scikit_learn_computes(void **state)
@@ -222,8 +216,8 @@ static void mbc_does_not_depend_on_the_order_of_weights_or_experts(void **state)
     for (size_t i = 0; i < N * N; i++)
         want[i] = sim[N * N - 1 - i];
     assert_close(other, want, N * N, 2e-6, 0);
-    free_all(e, N);
-    free_all(back, N);
+    free_experts(e, N);
+    free_experts(back, N);
 }
 
 /* Without sparsity and with all components, MBC is the cosine of the weights. */
@@ -246,7 +240,7 @@ static void mbc_without_reduction_is_the_plain_cosine(void **state)
             want[i * 3 + j] = (float)(ij / sqrt(ii * jj));
         }
     assert_close(sim, want, 9, 1e-6, 0);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 static void a_zero_expert_resembles_nobody(void **state)
@@ -264,7 +258,7 @@ static void a_zero_expert_resembles_nobody(void **state)
             assert_close(&sim[k * N + 5], &want, 1, 0, 0);
         }
     }
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 /* One entry of s B A. */
@@ -308,7 +302,7 @@ static void gauge_free_similarity_is_the_cosine_of_the_updates(void **state)
                 (float)(slow_inner(e[i], e[j]) /
                         sqrt(slow_inner(e[i], e[i]) * slow_inner(e[j], e[j])));
     assert_close(sim, want, 25, 2e-6, 0);
-    free_all(e, 5);
+    free_experts(e, 5);
 }
 
 /* More ranks than are multiplied at a time, and a rank above that number. */
@@ -331,7 +325,7 @@ static void gauge_free_similarity_holds_for_many_ranks(void **state)
                 (float)(slow_inner(e[i], e[j]) /
                         sqrt(slow_inner(e[i], e[i]) * slow_inner(e[j], e[j])));
     assert_close(sim, want, K * K, 5e-6, 0);
-    free_all(e, K);
+    free_experts(e, K);
 }
 
 /* (A, B) and (M A, B M^-1) are one update, M = [[2, 1], [1, 1]]: similarity 1
@@ -356,7 +350,7 @@ static void gauge_free_similarity_sees_one_update_in_two_gauges(void **state)
     assert_close(sim, ((float[]){1, 1, 1, 1}), 4, 1e-6, 0);
     similarity(sim, e, 2, (struct qv_similarity_opts){.kind = QV_SIM_MBC});
     assert_true(sim[1] < .9f);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 /* Pairs that cannot be compared, by kind, and our words for it. */
@@ -396,7 +390,7 @@ static void experts_that_cannot_be_compared_are_refused(void **state)
         const struct qv_similarity_opts opts = {.kind = unlike[i].kind};
         assert_int_equal(qv__similarity(sim, e, 2, &opts, &err), QV_EFORMAT);
         assert_string_equal(err.msg, unlike[i].says);
-        free_all(e, 2);
+        free_experts(e, 2);
     }
     struct qv_expert *e[] = {expert_drawn("a", shape, 1, 1)};
     assert_int_equal(
@@ -408,7 +402,7 @@ static void experts_that_cannot_be_compared_are_refused(void **state)
     assert_string_equal(err.msg, "expert 'a': a weight is not finite");
     assert_int_equal(qv__similarity(sim, NULL, 0, NULL, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "there are no experts to compare");
-    free_all(e, 1);
+    free_experts(e, 1);
 }
 
 /* Similarities made from points of the plane: the map finds their distances. */

@@ -23,12 +23,6 @@ static void make_pair(struct qv_expert *e[2])
     e[1] = expert_of("b", "q", 2, 2, 1, 2, (float[]){0, 1}, (float[]){0, 2});
 }
 
-static void free_all(struct qv_expert **e, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        qv__expert_free(e[k]);
-}
-
 /* qv__compose with room of its own. */
 static void compose(float *y, const float *x, size_t T, const struct qv_bank_site *s,
                     const struct qv_routing *r, enum qv_compose how)
@@ -80,7 +74,7 @@ static void two_experts_compose_as_the_authors_compute(void **state)
     compose_all(y, x, 2, &b->site[0], both, half, 2, QV_OUTPUT);
     assert_close(y, ((float[]){1, 4, 3, -2}), 4, 1e-6, 0);
     qv__bank_free(b);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 /* A = 1 and 2, B = (1, 1)': factor, half each, x = 1: 1.5 in both outputs. Rank 3
@@ -102,7 +96,7 @@ static void experts_on_one_input_compose_as_the_authors_test(void **state)
     compose_all(y, &x, 1, &b->site[0], both, half, 2, QV_FACTOR);
     assert_close(y, ((float[]){1.5f, 1.5f}), 2, 1e-6, 0);
     qv__bank_free(b);
-    free_all(thin, 2);
+    free_experts(thin, 2);
 
     struct qv_expert *thick[] = {expert_of("a", "q", 1, 2, 3, 1.f / 3, ones, ones),
                                  expert_of("b", "q", 1, 2, 3, 1.f / 3, twos, twos)};
@@ -112,7 +106,7 @@ static void experts_on_one_input_compose_as_the_authors_test(void **state)
     compose_all(y, &x, 1, &b->site[0], both, (float[]){0, 1}, 2, QV_OUTPUT);
     assert_close(y, ((float[]){4, 4}), 2, 1e-6, 0);
     qv__bank_free(b);
-    free_all(thick, 2);
+    free_experts(thick, 2);
 }
 
 enum { D_IN = 37, D_OUT = 21, N = 5, TOKENS = 33 };
@@ -190,7 +184,7 @@ static void composing_equals_forming_every_matrix(void **state)
         }
     free(x);
     qv__bank_free(b);
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 /* Forty tokens, which are counted and shared by threads and blocks of columns, and each of
@@ -233,7 +227,7 @@ static void a_token_gets_the_same_bits_alone_and_among_others(void **state)
     free(x);
     free(y);
     qv__bank_free(b);
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 static void with_one_expert_factor_and_output_agree(void **state)
@@ -251,7 +245,7 @@ static void with_one_expert_factor_and_output_agree(void **state)
     assert_close_to_scale(y, alone, D_OUT, 1e-6);
     free(x);
     qv__bank_free(b);
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 static void the_update_is_added_to_what_is_there(void **state)
@@ -266,7 +260,7 @@ static void the_update_is_added_to_what_is_there(void **state)
     compose(y, (float[]){1, 2}, 1, &b->site[0], &r, QV_FACTOR);
     assert_close(y, ((float[]){10, 28}), 2, 1e-6, 0);
     qv__bank_free(b);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 /* y [T, D_out] = scale B A x of the expert's only site. */
@@ -304,7 +298,7 @@ static void a_folded_expert_does_what_its_experts_do_together(void **state)
     }
     free(x);
     qv__bank_free(b);
-    free_all(e, N);
+    free_experts(e, N);
 }
 
 static void folding_copies_of_an_expert_changes_nothing(void **state)
@@ -320,7 +314,7 @@ static void folding_copies_of_an_expert_changes_nothing(void **state)
     assert_int_equal(one->n_w, e[0]->n_w);
     assert_close(one->w, e[0]->w, one->n_w, 1e-6, 1e-6);
     qv__expert_free(one);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 /* a adapts q and v, b adapts v and k. At q the fold is half of a's factors. */
@@ -355,7 +349,7 @@ static void an_expert_counts_as_zero_where_it_adapts_nothing(void **state)
     assert_int_equal(one->n_sites, 2);
     assert_int_equal(one->site[1].R, 2);
     qv__expert_free(one);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void folds_that_mean_nothing_are_refused(void **state)
@@ -376,7 +370,7 @@ static void folds_that_mean_nothing_are_refused(void **state)
     assert_string_equal(err.msg, "'m': no expert has a weight");
     assert_int_equal(qv__fold(&one, "m", e, bad, 2, QV_FACTOR, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "expert 'b': its weight is not finite");
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 int main(void)

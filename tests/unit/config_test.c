@@ -2,8 +2,8 @@
 #include "model/config.h"
 #include "base/json.h"
 #include "support/scratch.h"
+#include "support/tiny.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,15 +180,6 @@ static void a_file_is_named_with_its_path(void **state)
     assert_works(qv__config_read(&c, *state, &err), &err);
 }
 
-/* Field by field: the bytes between them mean nothing. */
-static void check_same(const struct qv_config *a, const struct qv_config *b)
-{
-    assert_true(a->D == b->D && a->L == b->L && a->H == b->H && a->Hk == b->Hk);
-    assert_true(a->E == b->E && a->F == b->F && a->V == b->V && a->n_ctx == b->n_ctx);
-    assert_true(a->theta == b->theta && a->eps == b->eps && a->is_tied == b->is_tied);
-    assert_true(a->bos == b->bos && a->eos == b->eos);
-}
-
 static void what_is_written_is_read_back(void **state)
 {
     struct qv_config a = parsed_with("{}"), b = {0};
@@ -197,12 +188,12 @@ static void what_is_written_is_read_back(void **state)
     a.eps = 1.234567e-5f;
     assert_works(qv__config_write(&a, *state, "float32", &err), &err);
     assert_works(qv__config_read(&b, *state, &err), &err);
-    check_same(&a, &b);
+    assert_same_config(&a, &b);
     a.bos = a.eos = -1;
     a.is_tied = false;
     assert_works(qv__config_write(&a, *state, "bfloat16", &err), &err);
     assert_works(qv__config_read(&b, *state, &err), &err);
-    check_same(&a, &b);
+    assert_same_config(&a, &b);
 }
 
 int main(void)

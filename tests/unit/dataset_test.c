@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "support/near.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

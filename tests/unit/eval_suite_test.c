@@ -6,7 +6,7 @@
 #include "data/task.h"
 #include "eval/run.h"
 #include "eval/sandbox.h"
-#include "model/model.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
@@ -15,20 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *root;
-static qv_model *model;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
-
 static int set_up(void **state)
 {
-    (void)state;
     qv_err err;
-    root = new_library_place();
+    open_place(state);
     model = tiny_model(at("model"), 3);
     assert_works(qv__make_dir(at("data"), &err), &err);
     assert_works(qv__make_dir(at("data/pool"), &err), &err);
@@ -42,16 +32,6 @@ static int set_up(void **state)
     write_text(at("data/pool/a.jsonl"),
                "{\"q\":\"a\",\"t\":\"two\"}\n{\"q\":\"c\",\"t\":\"three\"}\n");
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 #define CHOICE                                                                             \
@@ -199,7 +179,7 @@ static void an_answer_ends_before_its_stop(void **state)
     qv_eval_free(free_one);
 }
 
-/* Shots --------------------------------------------------------------------------- */
+/* ---- shots ---- */
 
 static void shots_stand_before_the_prompt(void **state)
 {
@@ -282,7 +262,7 @@ static void all_options_follow_as_many_shots_as_the_longest_allows(void **state)
 #undef OPTION
 }
 
-/* Programs ------------------------------------------------------------------------- */
+/* ---- programs ---- */
 
 /* What a random model says is not a program; but after a # on a line of its own, it is a
  * comment, and the tests decide. */
@@ -340,5 +320,5 @@ int main(void)
         cmocka_unit_test(a_program_passes_if_its_tests_do),
         cmocka_unit_test(what_a_suite_cannot_mean_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

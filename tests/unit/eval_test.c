@@ -9,7 +9,7 @@
 #include "eval/rouge.h"
 #include "library/library.h"
 #include "model/reuse.h"
-#include "support/experts.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
@@ -23,55 +23,32 @@
 
 enum { LINES = 45, ANSWER = 6 };
 
-static char *root;
-static qv_model *model;
 static qv_reuse *oracle, *arrow;
-static qv_arena names;
 
 static const char *const letters[] = {"aa", "a b c", "banana", "x", "so long a word"};
 static const char *const things[] = {"cow", "elm"};
 
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
-
 /* A library of three experts, two of them of tasks named as the things. */
 static void make_library(void)
 {
-    static const char *const task[][1] = {{"cow"}, {"elm"}, {"fir"}};
+    static const char *const task[] = {"cow", "elm", "fir"};
     qv_library *lib;
     qv_err err;
     assert_works(qv_library_create(&lib, at("lib"), NULL, &err), &err);
-    for (size_t k = 0; k < 3; k++) {
-        struct qv_expert_shape shape[32];
-        size_t n = model->sites.n;
-        assert_true(n <= 32);
-        for (size_t i = 0; i < n; i++)
-            shape[i] =
-                (struct qv_expert_shape){model->sites.at[i].path, model->sites.at[i].D_in,
-                                         model->sites.at[i].D_out, 2, 2};
-        struct qv_expert *e = expert_drawn(task[k][0], shape, n, 40 + k);
-        for (size_t i = 0; i < e->n_w; i++)
-            e->w[i] *= .2f;
-        const qv_expert_opts opts = {.meta = {.task = task[k], .n_tasks = 1}};
-        assert_works(qv__library_put(lib, e, &opts, &err), &err);
-        qv__expert_free(e);
-    }
+    for (size_t k = 0; k < 3; k++)
+        put_drawn(lib, task[k], task[k], 2, 40 + k);
     qv_library_close(lib);
 }
 
 static int set_up(void **state)
 {
-    (void)state;
     qv_err err;
-    root = new_library_place();
+    open_place(state);
     model = tiny_model(at("model"), 3);
     make_library();
-    assert_works(qv__make_dir(at("tasks"), &err), &err);
     for (size_t i = 0; i < 2; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, things[i]),
-                        LINES + 5 * i, things[i], letters, QV_COUNT(letters));
+        write_tiny_task(task_at(things[i]), LINES + 5 * i, things[i], letters,
+                        QV_COUNT(letters));
     assert_works(qv_reuse_open(&oracle, model,
                                &(qv_reuse_opts){.library = at("lib"), .router = "oracle"},
                                &err),
@@ -85,14 +62,9 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     qv_reuse_close(oracle);
     qv_reuse_close(arrow);
-    qv_model_close(model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
+    return close_place(state);
 }
 
 static qv_eval_result *eval(const char *path, const qv_reuse *reuse, qv_eval_opts opts)
@@ -104,7 +76,7 @@ static qv_eval_result *eval(const char *path, const qv_reuse *reuse, qv_eval_opt
     return r;
 }
 
-/* By hand ----------------------------------------------------------------------- */
+/* ---- by hand ---- */
 
 static size_t encode(int *ids, const char *text)
 {
@@ -155,7 +127,7 @@ static struct qv_dataset *read_task(const char *path)
     return d;
 }
 
-/* Tests -------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void assert_near(double got, double want, double within)
 {
@@ -175,8 +147,7 @@ static void loglik_is_the_mean_log_probability_of_a_targets_tokens_and_eos(void 
         double mean = 0;
         for (size_t t = 0; t < 2; t++) {
             const qv_task_result *task = qv_eval_task(r, t);
-            struct qv_dataset *d =
-                read_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, things[t]));
+            struct qv_dataset *d = read_task(task_at(things[t]));
             assert_string_equal(task->name, things[t]);
             assert_string_equal(task->metric, "loglik");
             assert_int_equal(task->n, LINES + 5 * t);
@@ -417,7 +388,7 @@ static void a_split_without_examples_counts_for_nothing(void **state)
         bool is_test = qv__part_of(name, 0) == QV_TEST;
         if (is_test != (found == 1))
             continue;
-        file[found] = qv__arena_fmt(&names, "%s/small/%s.jsonl", root, name);
+        file[found] = at(qv__arena_fmt(&names, "small/%s.jsonl", name));
         write_text(file[found++], one);
     }
     static const char *const metric[] = {"loglik", "rougeL"};

@@ -1,12 +1,8 @@
 /* expert_test.c - one LoRA in memory. */
 #include "lora/expert.h"
+#include "support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
 
 static const struct qv_expert_shape shape[] = {
     {"model.layers.0.q_proj", 300, 4, 4, 16},

@@ -3,7 +3,7 @@
 #include "kern/fit.h"
 #include "base/rng.h"
 #include "format/block_encode.h"
-#include "kern/kern.h"
+#include "support/kernels.h"
 #include "support/near.h"
 
 #include <math.h>
@@ -11,22 +11,6 @@
 #include <string.h>
 
 enum { N = 32, LINES = 5 };
-
-static const char *const names[] = {"ref", "avx2", "avx512"};
-static const struct qv_kern *table[QV_COUNT(names)];
-static size_t n_tables;
-
-static int find_tables(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < QV_COUNT(names); i++) {
-        setenv("QV_KERN", names[i], 1);
-        if (strcmp(qv__kern()->name, names[i]) == 0)
-            table[n_tables++] = qv__kern();
-    }
-    unsetenv("QV_KERN");
-    return 0;
-}
 
 static const struct qv_fit fits[] = {
     {0, 15, false}, {0, 63, false}, {0, 3, true}, {-8, 7, false}, {-128, 127, false},

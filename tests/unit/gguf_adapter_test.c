@@ -29,15 +29,6 @@ static const char *in(char room[128], const char *dir, const char *name, const c
     return room;
 }
 
-static qv_model *opened(const char *dir)
-{
-    qv_model *m;
-    qv_err err = {0};
-    const qv_model_opts opts = {.compute = QV_COMPUTE_F32};
-    assert_works(qv_model_open(&m, dir, &opts, &err), &err);
-    return m;
-}
-
 static qv_model *outline(const char *path)
 {
     qv_model *m;

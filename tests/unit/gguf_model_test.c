@@ -20,7 +20,7 @@
 #define GGUF     "tests/golden/gguf/"
 #define FAMILIES "tests/golden/families/"
 
-static qv_model *opened(const char *path, qv_compute compute)
+static qv_model *opened_as(const char *path, qv_compute compute)
 {
     qv_model *m;
     qv_err err = {0};
@@ -53,7 +53,7 @@ static void each_architecture_has_the_logits_of_its_directory(void **state)
         snprintf(path, sizeof path, GGUF "families/%s.safetensors", families[i]);
         float *want = golden_tensor(NULL, path, "logits");
         snprintf(path, sizeof path, GGUF "families/%s.gguf", families[i]);
-        qv_model *m = opened(path, QV_COMPUTE_F32);
+        qv_model *m = opened_as(path, QV_COMPUTE_F32);
         print_message("%s\n", families[i]);
         assert_logits(m, ids, n, want, 1e-4);
         qv_model_close(m);
@@ -73,7 +73,7 @@ static void the_converters_types_have_the_logits_that_transformers_gives(void **
         snprintf(path, sizeof path, GGUF "%s.safetensors", files[i]);
         float *want = golden_tensor(NULL, path, "logits");
         snprintf(path, sizeof path, GGUF "%s.gguf", files[i]);
-        qv_model *m = opened(path, QV_COMPUTE_F32);
+        qv_model *m = opened_as(path, QV_COMPUTE_F32);
         assert_logits(m, ids, n, want, 1e-4);
         qv_model_close(m);
         free(want);
@@ -86,7 +86,7 @@ static const char *quantized(void **state, const char *dir, const char *type)
 {
     qv_err err = {0};
     const char *path = scratch_path(state, "q.gguf");
-    qv_model *m = opened(dir, QV_COMPUTE_F32);
+    qv_model *m = opened_as(dir, QV_COMPUTE_F32);
     assert_works(qv__model_quantize(m, path, qv__block_named(type), (qv_progress){0}, &err),
                  &err);
     qv_model_close(m);
@@ -114,8 +114,8 @@ static void a_directory_and_the_file_made_of_it_are_one_model(void **state)
     for (size_t i = 0; i < QV_COUNT(dirs); i++) {
         char path[128];
         snprintf(path, sizeof path, FAMILIES "%s", dirs[i]);
-        qv_model *dir = opened(path, QV_COMPUTE_F32);
-        qv_model *file = opened(quantized(state, path, "f32"), QV_COMPUTE_F32);
+        qv_model *dir = opened_as(path, QV_COMPUTE_F32);
+        qv_model *file = opened_as(quantized(state, path, "f32"), QV_COMPUTE_F32);
         print_message("%s\n", dirs[i]);
         assert_same_logits(dir, file, 1e-6);
         assert_string_equal(qv_model_identity(file), qv_model_identity(dir));
@@ -149,7 +149,8 @@ static void each_type_computes_what_its_numbers_do(void **state)
     for (size_t i = 0; i < n; i++) {
         if (!all[i].computes)
             continue;
-        qv_model *file = opened(quantized(state, GGUF "spm", all[i].name), QV_COMPUTE_F32);
+        qv_model *file =
+            opened_as(quantized(state, GGUF "spm", all[i].name), QV_COMPUTE_F32);
         qv_model *floats;
         qv_err err = {0};
         const qv_model_opts opts = {.trainable = true};
@@ -171,8 +172,8 @@ static void few_tokens_are_narrowed_unless_floats_are_asked_for(void **state)
     int ids[64];
     assert_true(golden_ids(ids, 64, GGUF "ids.json", "ids") >= N);
     float *want = golden_tensor(NULL, GGUF "spm/q8_0.safetensors", "logits");
-    qv_model *exact = opened(GGUF "spm/q8_0.gguf", QV_COMPUTE_F32);
-    qv_model *narrow = opened(GGUF "spm/q8_0.gguf", QV_COMPUTE_AUTO);
+    qv_model *exact = opened_as(GGUF "spm/q8_0.gguf", QV_COMPUTE_F32);
+    qv_model *narrow = opened_as(GGUF "spm/q8_0.gguf", QV_COMPUTE_AUTO);
     assert_logits(exact, ids, N, want, 1e-5);
     assert_logits(narrow, ids, N, want, 1e-3);
     float *a = logits_of(exact, NULL, ids, N), *b = logits_of(narrow, NULL, ids, N);
@@ -186,8 +187,8 @@ static void few_tokens_are_narrowed_unless_floats_are_asked_for(void **state)
 /* A bf16 matrix of the file is multiplied as such where that is asked for. */
 static void bf16_in_a_file_is_bf16_in_a_directory(void **state)
 {
-    qv_model *dir = opened(GGUF "bpe", QV_COMPUTE_BF16);
-    qv_model *file = opened(quantized(state, GGUF "bpe", "bf16"), QV_COMPUTE_BF16);
+    qv_model *dir = opened_as(GGUF "bpe", QV_COMPUTE_BF16);
+    qv_model *file = opened_as(quantized(state, GGUF "bpe", "bf16"), QV_COMPUTE_BF16);
     assert_non_null(file->layer[0].map[QV_Q].w.bf16);
     assert_same_logits(dir, file, 0);
     assert_string_equal(qv_model_identity(file), qv_model_identity(dir));
@@ -215,9 +216,9 @@ static void llama_3s_frequencies_survive(void **state)
     assert_works(qv__write_file(scratch_path(state, "m/model.safetensors"), weights.bytes,
                                 weights.size, &err),
                  &err);
-    qv_model *plain = opened(FAMILIES "llama_biased", QV_COMPUTE_F32);
-    qv_model *scaled = opened(dir, QV_COMPUTE_F32);
-    qv_model *file = opened(quantized(state, dir, "f32"), QV_COMPUTE_F32);
+    qv_model *plain = opened_as(FAMILIES "llama_biased", QV_COMPUTE_F32);
+    qv_model *scaled = opened_as(dir, QV_COMPUTE_F32);
+    qv_model *file = opened_as(quantized(state, dir, "f32"), QV_COMPUTE_F32);
     assert_true(fabsf(scaled->rope[3] - plain->rope[3]) < 1e-6f); // high: kept
     size_t last = 9 * plain->c.R + plain->c.R - 1;                // low: divided
     assert_true(fabsf(scaled->rope[last] - plain->rope[last]) > 1e-3f);
@@ -241,7 +242,7 @@ static void adapters_of_the_directory_fit_the_converters_file(void **state)
         struct golden_batch b;
         qv_err err = {0};
         snprintf(path, sizeof path, GGUF "families/%s.gguf", names[i]);
-        qv_model *m = opened(path, QV_COMPUTE_F32);
+        qv_model *m = opened_as(path, QV_COMPUTE_F32);
         golden_batch(&b, FAMILIES "batch.json");
         snprintf(path, sizeof path, FAMILIES "%s/adapter", names[i]);
         assert_works(qv_reuse_open(&r, m, &(qv_reuse_opts){.adapter = path}, &err), &err);

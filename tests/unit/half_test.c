@@ -1,12 +1,9 @@
 /* half_test.c - 16-bit floats against ldexp, every one of them. */
 #include "base/base.h"
 #include "kern/half.h"
+#include "support/near.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 /* What the bits of a half mean, by the definition of the format. */
 static double meaning(uint16_t h)

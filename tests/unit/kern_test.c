@@ -2,10 +2,10 @@
  * same sums in double: each length to 67 and some long ones, pointers off any
  * vector boundary, NaN, infinities and the ends of exp.
  */
-#include "kern/kern.h"
 #include "base/base.h"
 #include "op/adamw.h"
 #include "support/experts.h"
+#include "support/kernels.h"
 #include "support/near.h"
 
 #include <float.h>
@@ -14,25 +14,6 @@
 #include <string.h>
 
 enum { SHORT = 68, MAX_N = 4099, OFF = 3, FENCE = 4, ROOM = MAX_N + OFF + FENCE };
-
-static const struct qv_kern *table[3];
-static size_t n_tables;
-
-/* Asking for a table by name gives it where the machine can run it. */
-static int find_tables(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"ref", "avx2", "avx512"};
-    for (size_t i = 0; i < QV_COUNT(names); i++) {
-        setenv("QV_KERN", names[i], 1);
-        if (strcmp(qv__kern()->name, names[i]) == 0)
-            table[n_tables++] = qv__kern();
-    }
-    unsetenv("QV_KERN");
-    for (size_t i = 0; i < n_tables; i++)
-        print_message("# kernels: %s\n", table[i]->name);
-    return 0;
-}
 
 static const size_t long_n[] = {128, 255, 1000, MAX_N};
 

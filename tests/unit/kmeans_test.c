@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Points 0, 1 and 10, 12 on a line: centres 0.5 and 11, inertia 0.5 + 2. */
 static void two_groups_on_a_line_are_found(void **state)

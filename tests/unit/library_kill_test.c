@@ -2,46 +2,24 @@
  * at once, and are killed at any instant. */
 #include "library/library.h"
 #include "base/file.h"
+#include "support/experts.h"
+#include "support/scratch.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 static char dir[80]; // of this process alone, made and removed by the test
 static qv_library *lib;
 
-static void assert_ok(qv_status result, const qv_err *err)
-{
-    if (result)
-        fail_msg("%s", err->msg);
-}
-
-/* An expert of two small sites whose every weight, and whose alpha, is `v`. */
-static struct qv_expert *make_expert(const char *name, float v)
-{
-    const struct qv_expert_shape shape[] = {{"model.layers.0.q", 6, 4, 2, v},
-                                            {"model.layers.0.v", 6, 8, 2, v}};
-    struct qv_expert *e;
-    if (qv__expert_new(&e, name, shape, 2, false, NULL))
-        _exit(1);
-    for (size_t i = 0; i < e->n_w; i++)
-        e->w[i] = v;
-    return e;
-}
-
 static void put(const char *name)
 {
-    struct qv_expert *e = make_expert(name, 1);
+    struct qv_expert *e = expert_filled(name, 1);
     qv_err err;
-    assert_ok(qv__library_put(lib, e, NULL, &err), &err);
+    assert_works(qv__library_put(lib, e, NULL, &err), &err);
     qv__expert_free(e);
 }
 
@@ -96,7 +74,7 @@ static void change_forever(unsigned seed)
             result = qv__library_put_artifact(mine, name, "proto", hash, &t, 1, &err);
             break;
         default:
-            e = make_expert(name, (float)(1 + (seed >> 16 & 0xff)));
+            e = expert_filled(name, (float)(1 + (seed >> 16 & 0xff)));
             result = qv__library_put(mine, e, &opts, &err);
         }
         qv__expert_free(e);
@@ -129,7 +107,7 @@ static void four_processes_killed_at_random_leave_whole_experts(void **state)
     (void)state;
     pid_t child[4];
     qv_err err;
-    assert_ok(qv_library_create(&lib, dir, NULL, &err), &err);
+    assert_works(qv_library_create(&lib, dir, NULL, &err), &err);
     put("kept");
     for (unsigned i = 0; i < 4; i++)
         child[i] = start_changing(i + 1);
@@ -137,7 +115,7 @@ static void four_processes_killed_at_random_leave_whole_experts(void **state)
     for (unsigned kills = 0; kills < 30 && time(NULL) < until; kills++) {
         for (unsigned i = 0; i < 20 + kills * 7919 % 80; i++) {
             struct qv_expert *kept; // never absent, never a mixture
-            assert_ok(qv__library_read(&kept, lib, "kept", NULL, &err), &err);
+            assert_works(qv__library_read(&kept, lib, "kept", NULL, &err), &err);
             assert_true(is_whole(kept));
             qv__expert_free(kept);
         }
@@ -149,7 +127,7 @@ static void four_processes_killed_at_random_leave_whole_experts(void **state)
         *killed = start_changing(100 + kills);
 
         qv_snapshot *snap; // readers see whole experts meanwhile
-        assert_ok(qv_library_snapshot(&snap, lib, &err), &err);
+        assert_works(qv_library_snapshot(&snap, lib, &err), &err);
         for (size_t i = 0; i < qv_snapshot_size(snap); i++) {
             struct qv_expert *e;
             qv_status result = qv__snapshot_read(&e, snap, i, NULL, &err);
@@ -163,16 +141,17 @@ static void four_processes_killed_at_random_leave_whole_experts(void **state)
         waitpid(child[i], NULL, 0);
     }
     size_t n;
-    assert_ok(qv_library_verify(lib, print_problem, NULL, &n, &err), &err);
+    assert_works(qv_library_verify(lib, print_problem, NULL, &n, &err), &err);
     assert_int_equal(n, 0);
     put("last"); // sweeps what the killed ones left
     char **left;
     qv_arena a = {0};
-    assert_ok(qv__list_dir(&left, &n, &a, qv__arena_fmt(&a, "%s/.tmp", dir), &err), &err);
+    assert_works(qv__list_dir(&left, &n, &a, qv__arena_fmt(&a, "%s/.tmp", dir), &err),
+                 &err);
     assert_int_equal(n, 0);
     qv__arena_free(&a);
     qv_library_close(lib);
-    assert_ok(qv__remove_tree(dir, &err), &err);
+    assert_works(qv__remove_tree(dir, &err), &err);
 }
 
 int main(void)

@@ -4,18 +4,15 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "library/meta.h"
+#include "support/experts.h"
+#include "support/scratch.h"
 
 #include <fcntl.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define PLAIN "tests/golden/peft/plain"
 
@@ -32,31 +29,12 @@ static const char *at(const char *tail)
     return text[next];
 }
 
-static void assert_ok(qv_status result, const qv_err *err)
-{
-    if (result)
-        fail_msg("%s", err->msg);
-}
-
-/* An expert of two small sites whose every weight, and whose alpha, is `v`. */
-static struct qv_expert *make_expert(const char *name, float v)
-{
-    const struct qv_expert_shape shape[] = {{"model.layers.0.q", 6, 4, 2, v},
-                                            {"model.layers.0.v", 6, 8, 2, v}};
-    struct qv_expert *e;
-    qv_err err;
-    assert_ok(qv__expert_new(&e, name, shape, 2, false, &err), &err);
-    for (size_t i = 0; i < e->n_w; i++)
-        e->w[i] = v;
-    return e;
-}
-
 static void put(const char *name, float v, bool replace)
 {
     const qv_expert_opts opts = {.replace = replace};
-    struct qv_expert *e = make_expert(name, v);
+    struct qv_expert *e = expert_filled(name, v);
     qv_err err;
-    assert_ok(qv__library_put(lib, e, &opts, &err), &err);
+    assert_works(qv__library_put(lib, e, &opts, &err), &err);
     qv__expert_free(e);
 }
 
@@ -64,7 +42,7 @@ static struct qv_expert *get(const char *name)
 {
     struct qv_expert *e;
     qv_err err;
-    assert_ok(qv__library_read(&e, lib, name, NULL, &err), &err);
+    assert_works(qv__library_read(&e, lib, name, NULL, &err), &err);
     return e;
 }
 
@@ -72,7 +50,7 @@ static qv_snapshot *snapshot(void)
 {
     qv_snapshot *snap;
     qv_err err;
-    assert_ok(qv_library_snapshot(&snap, lib, &err), &err);
+    assert_works(qv_library_snapshot(&snap, lib, &err), &err);
     return snap;
 }
 
@@ -91,30 +69,12 @@ static int remove_library(void **state)
     return qv__remove_tree(root, NULL) || qv__make_dir(root, NULL);
 }
 
-static void write_text(const char *path, const char *text)
-{
-    qv_err err;
-    assert_ok(qv__write_file(path, text, strlen(text), &err), &err);
-}
-
-static void assert_same_file(const char *made, const char *want)
-{
-    struct qv_map a, b;
-    qv_err err;
-    assert_ok(qv__map(&a, made, &err), &err);
-    assert_ok(qv__map(&b, want, &err), &err);
-    assert_int_equal(a.size, b.size);
-    assert_memory_equal(a.bytes, b.bytes, b.size);
-    qv__unmap(&a);
-    qv__unmap(&b);
-}
-
 static void a_library_keeps_the_facts_it_was_made_with(void **state)
 {
     (void)state;
     qv_library *again;
     qv_err err = {0};
-    assert_ok(qv_library_open(&again, at("lib"), &err), &err);
+    assert_works(qv_library_open(&again, at("lib"), &err), &err);
     assert_string_equal(qv_library_facts(again)->base_name, "made/tiny");
     assert_null(qv_library_facts(again)->base_hash);
     assert_string_equal(qv_library_facts(again)->settings, "{\"seed\":1}");
@@ -197,11 +157,11 @@ static void an_adapter_of_peft_is_kept_and_exported_bit_for_bit(void **state)
                                           .n_scores = 1,
                                           .settings = "{\"lr\":0.001}"}};
     qv_err err;
-    assert_ok(qv_library_add(lib, "law & order", PLAIN, &opts, &err), &err);
-    assert_ok(qv_library_export(lib, "law & order", at("out/law"), &err), &err);
-    assert_same_file(at("out/law/adapter_config.json"), PLAIN "/adapter_config.json");
-    assert_same_file(at("out/law/adapter_model.safetensors"),
-                     PLAIN "/adapter_model.safetensors");
+    assert_works(qv_library_add(lib, "law & order", PLAIN, &opts, &err), &err);
+    assert_works(qv_library_export(lib, "law & order", at("out/law"), &err), &err);
+    assert_same_bytes(at("out/law/adapter_config.json"), PLAIN "/adapter_config.json");
+    assert_same_bytes(at("out/law/adapter_model.safetensors"),
+                      PLAIN "/adapter_model.safetensors");
     assert_int_equal(qv_library_export(lib, "law & order", at("out/law"), &err), QV_EEXIST);
 
     qv_snapshot *snap = snapshot();
@@ -248,7 +208,7 @@ static void an_expert_is_replaced_only_on_request(void **state)
 {
     (void)state;
     put("law", 1, false);
-    struct qv_expert *e = make_expert("law", 2);
+    struct qv_expert *e = expert_filled("law", 2);
     qv_err err;
     char says[256];
     assert_int_equal(qv__library_put(lib, e, NULL, &err), QV_EEXIST);
@@ -268,11 +228,11 @@ static void experts_are_removed_and_renamed(void **state)
     char says[256];
     put("a", 1, false);
     put("b", 2, false);
-    assert_ok(qv_library_rename(lib, "a", "c", &err), &err);
+    assert_works(qv_library_rename(lib, "a", "c", &err), &err);
     assert_int_equal(qv_library_rename(lib, "b", "c", &err), QV_EEXIST);
     snprintf(says, sizeof says, "expert 'c' is already in %s/lib", root);
     assert_string_equal(err.msg, says);
-    assert_ok(qv_library_remove(lib, "b", &err), &err);
+    assert_works(qv_library_remove(lib, "b", &err), &err);
     snprintf(says, sizeof says, "no expert 'b' in %s/lib", root);
     struct qv_expert *e;
     const qv_score score = {"t", "m", 1};
@@ -294,7 +254,7 @@ static void experts_are_removed_and_renamed(void **state)
     char **left;
     size_t n;
     qv_arena a = {0};
-    assert_ok(qv__list_dir(&left, &n, &a, at("lib/.tmp"), &err), &err);
+    assert_works(qv__list_dir(&left, &n, &a, at("lib/.tmp"), &err), &err);
     assert_int_equal(n, 0);
     qv__arena_free(&a);
 }
@@ -319,7 +279,7 @@ static void a_name_that_is_no_directorys_is_refused_everywhere(void **state)
     for (size_t i = 0; i < QV_COUNT(bad_name); i++) {
         const char *name = bad_name[i].name;
         const qv_score score = {"t", "m", 1};
-        struct qv_expert *e = make_expert(name, 1), *none;
+        struct qv_expert *e = expert_filled(name, 1), *none;
         struct qv_st st;
         qv_err err[9] = {0};
         assert_int_equal(qv__library_put(lib, e, NULL, &err[0]), QV_EFORMAT);
@@ -351,27 +311,27 @@ static void a_name_may_have_200_bytes(void **state)
     name[200] = '\0';
     put(name, 1, false);
     put(name, 2, true);
-    assert_ok(qv_library_remove(lib, name, &err), &err);
+    assert_works(qv_library_remove(lib, name, &err), &err);
 }
 
 static void an_expert_of_another_base_is_refused(void **state)
 {
     (void)state;
-    struct qv_expert *e = make_expert("law", 1);
+    struct qv_expert *e = expert_filled("law", 1);
     qv_err err;
     e->base = "other/big";
     assert_int_equal(qv__library_put(lib, e, NULL, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "expert 'law': base model 'other/big' (no hash), but the "
                                  "library's is 'made/tiny' (no hash)");
     e->base = "/home/me/tiny"; // the same by its last part
-    assert_ok(qv__library_put(lib, e, NULL, &err), &err);
+    assert_works(qv__library_put(lib, e, NULL, &err), &err);
     qv__expert_free(e);
 
     qv_library *hashed;
     const qv_library_opts opts = {"tiny", "0123456789abcdef", NULL};
-    assert_ok(qv_library_create(&hashed, at("hashed"), &opts, &err), &err);
-    assert_ok(qv_library_check_base(hashed, NULL, NULL, &err), &err);
-    assert_ok(qv_library_check_base(hashed, "renamed", "0123456789abcdef", &err), &err);
+    assert_works(qv_library_create(&hashed, at("hashed"), &opts, &err), &err);
+    assert_works(qv_library_check_base(hashed, NULL, NULL, &err), &err);
+    assert_works(qv_library_check_base(hashed, "renamed", "0123456789abcdef", &err), &err);
     assert_int_equal(qv_library_check_base(hashed, "tiny", "fedcba9876543210", &err),
                      QV_EFORMAT);
     assert_string_equal(err.msg,
@@ -391,7 +351,7 @@ static void an_adapter_that_cannot_be_read_is_not_added(void **state)
                         "set, which only an adapter used alone may have");
     assert_false(qv__is_dir(at("lib/dora")));
     const qv_expert_opts latin = {.meta = {.base_hash = "\xe9"}};
-    struct qv_expert *e = make_expert("law", 1);
+    struct qv_expert *e = expert_filled("law", 1);
     assert_int_equal(qv__library_put(lib, e, &latin, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "expert 'law': the name or hash of the base model is not "
                                  "UTF-8");
@@ -414,9 +374,9 @@ static void scores_are_kept_one_a_task_and_metric(void **state)
                    other = {"t", "n", 1}, bad = {"t", "m", NAN}, latin = {"\xe9", "m", 1};
     qv_err err;
     put("law", 1, false);
-    assert_ok(qv_library_set_score(lib, "law", &first, &err), &err);
-    assert_ok(qv_library_set_score(lib, "law", &other, &err), &err);
-    assert_ok(qv_library_set_score(lib, "law", &second, &err), &err);
+    assert_works(qv_library_set_score(lib, "law", &first, &err), &err);
+    assert_works(qv_library_set_score(lib, "law", &other, &err), &err);
+    assert_works(qv_library_set_score(lib, "law", &second, &err), &err);
     assert_int_equal(qv_library_set_score(lib, "law", &bad, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "expert 'law': the score is not a finite number");
     assert_int_equal(qv_library_set_score(lib, "law", &latin, &err), QV_EFORMAT);
@@ -440,7 +400,7 @@ static void a_snapshot_holds_still(void **state)
     qv_err err;
     put("d", 4, false);
     put("b", 5, true);
-    assert_ok(qv_library_remove(lib, "c", &err), &err);
+    assert_works(qv_library_remove(lib, "c", &err), &err);
     qv_snapshot_release(snap);
     qv_library_close(lib);
     lib = NULL;
@@ -448,7 +408,7 @@ static void a_snapshot_holds_still(void **state)
     assert_int_equal(qv_snapshot_size(same), 3);
     assert_string_equal(qv_snapshot_info(same, 2)->name, "c");
     struct qv_expert *e;
-    assert_ok(qv__snapshot_read(&e, same, 0, NULL, &err), &err);
+    assert_works(qv__snapshot_read(&e, same, 0, NULL, &err), &err);
     assert_true(e->w[0] == 1);
     qv__expert_free(e);
     assert_int_equal(qv__snapshot_read(&e, same, 1, NULL, &err), QV_ENOTFOUND);
@@ -473,8 +433,8 @@ static void an_artifact_lives_as_long_as_the_expert_it_came_from(void **state)
     assert_int_equal(qv__library_artifact(&st, lib, "law", "proto", hash, &err),
                      QV_ENOTFOUND);
     assert_string_equal(err.msg, "expert 'law' has no artifact 'proto'");
-    assert_ok(qv__library_put_artifact(lib, "law", "proto", hash, &t, 1, &err), &err);
-    assert_ok(qv__library_artifact(&st, lib, "law", "proto", hash, &err), &err);
+    assert_works(qv__library_put_artifact(lib, "law", "proto", hash, &t, 1, &err), &err);
+    assert_works(qv__library_artifact(&st, lib, "law", "proto", hash, &err), &err);
     assert_memory_equal(qv__st_find(&st, "v")->data, v, sizeof v);
     qv__st_close(&st);
 
@@ -517,7 +477,7 @@ static void assert_verify_says(const char *format, ...)
     struct told told = {0};
     size_t n, lines = 0;
     qv_err err;
-    assert_ok(qv_library_verify(lib, listen, &told, &n, &err), &err);
+    assert_works(qv_library_verify(lib, listen, &told, &n, &err), &err);
     assert_string_equal(told.text, says);
     for (const char *c = says; *c; c++)
         lines += *c == '\n';
@@ -530,7 +490,7 @@ static void replace_in_file(const char *path, const char *from, const char *to)
     char *text;
     size_t size;
     qv_err err;
-    assert_ok(qv__read_file(&text, &size, &a, path, 1 << 20, &err), &err);
+    assert_works(qv__read_file(&text, &size, &a, path, 1 << 20, &err), &err);
     char *place = strstr(text, from);
     assert_non_null(place);
     *place = '\0';
@@ -552,14 +512,14 @@ static void verify_finds_each_kind_of_damage(void **state)
     char hash[65];
     qv__expert_hash(hash, e);
     qv__expert_free(e);
-    assert_ok(qv__library_put_artifact(lib, "law", "proto", hash, &t, 1, &err), &err);
+    assert_works(qv__library_put_artifact(lib, "law", "proto", hash, &t, 1, &err), &err);
     assert_verify_says("%s", "");
 
     write_text(at("lib/law/artifacts/x"), "");
     assert_verify_says("law: expert 'law': 'x' is not an artifact\n");
     assert_int_equal(unlink(at("lib/law/artifacts/x")), 0);
     path = at("lib/law/artifacts/old.safetensors");
-    assert_ok(qv__st_write(path, &t, 1, stamp, 1, &err), &err);
+    assert_works(qv__st_write(path, &t, 1, stamp, 1, &err), &err);
     assert_verify_says("law: expert 'law': artifact 'old' is of another version\n");
     write_text(path, "short");
     assert_verify_says(
@@ -573,7 +533,7 @@ static void verify_finds_each_kind_of_damage(void **state)
                     "\"lora_alpha\": 2");
     struct told told = {0};
     size_t n;
-    assert_ok(qv_library_verify(lib, listen, &told, &n, &err), &err);
+    assert_works(qv_library_verify(lib, listen, &told, &n, &err), &err);
     assert_non_null(strstr(told.text, "law: expert 'law': its hash is "));
     replace_in_file(at("lib/law/adapter_config.json"), "\"lora_alpha\": 2",
                     "\"lora_alpha\": 1");
@@ -590,8 +550,8 @@ static void verify_finds_each_kind_of_damage(void **state)
     replace_in_file(at("lib/law/expert.json"), "\"name\": \"big\"", "\"name\": null");
 
     path = at("lib/law/adapter_model.safetensors");
-    assert_ok(qv__map(&map, path, &err), &err);
-    assert_ok(qv__write_file(path, map.bytes, map.size - 4, &err), &err);
+    assert_works(qv__map(&map, path, &err), &err);
+    assert_works(qv__write_file(path, map.bytes, map.size - 4, &err), &err);
     qv__unmap(&map);
     assert_verify_says(
         "law: expert 'law': adapter_model.safetensors: tensor 'base_model.model."
@@ -601,7 +561,7 @@ static void verify_finds_each_kind_of_damage(void **state)
     assert_verify_says("law: expert 'law': adapter_model.safetensors: No such file or "
                        "directory\n");
     write_text(at("lib/library.json"), "[]");
-    assert_ok(qv__remove_tree(at("lib/law"), &err), &err);
+    assert_works(qv__remove_tree(at("lib/law"), &err), &err);
     assert_verify_says("-: %s/lib/library.json: not an object\n", root);
 }
 
@@ -642,8 +602,8 @@ static void each_lie_of_an_experts_metadata_has_its_sentence(void **state)
         qv_expert_info info;
         qv_err err = {0};
         json_t *json;
-        assert_ok(qv__json_parse(&json, info_lie[i].json, strlen(info_lie[i].json), &err),
-                  &err);
+        assert_works(
+            qv__json_parse(&json, info_lie[i].json, strlen(info_lie[i].json), &err), &err);
         assert_int_equal(qv__meta_parse(&info, &a, json, &err), QV_EFORMAT);
         assert_string_equal(err.msg, info_lie[i].says);
         json_decref(json);
@@ -656,7 +616,7 @@ static void a_directory_without_metadata_is_no_expert(void **state)
     (void)state;
     qv_err err;
     put("law", 1, false);
-    assert_ok(qv__make_dir(at("lib/plots"), &err), &err);
+    assert_works(qv__make_dir(at("lib/plots"), &err), &err);
     write_text(at("lib/README"), "mine");
     qv_snapshot *snap = snapshot();
     assert_int_equal(qv_snapshot_size(snap), 1);
@@ -671,12 +631,12 @@ static void what_a_dead_process_left_is_swept_and_what_it_took_is_put_back(void 
     put("law", 1, false);
     put("art", 2, false);
     // Died between the two renames of a file system that cannot exchange.
-    assert_ok(qv__make_dir(at("lib/.tmp/1-0/new"), &err), &err);
+    assert_works(qv__make_dir(at("lib/.tmp/1-0/new"), &err), &err);
     assert_int_equal(rename(at("lib/law"), at("lib/.tmp/1-0/old:law")), 0);
     // Died after them: the old version must not come back.
-    assert_ok(qv__make_dir(at("lib/.tmp/1-1/old:art"), &err), &err);
+    assert_works(qv__make_dir(at("lib/.tmp/1-1/old:art"), &err), &err);
     // Alive: it holds its directory locked.
-    assert_ok(qv__make_dir(at("lib/.tmp/1-2/new"), &err), &err);
+    assert_works(qv__make_dir(at("lib/.tmp/1-2/new"), &err), &err);
     int fd = open(at("lib/.tmp/1-2"), O_RDONLY | O_DIRECTORY);
     assert_int_equal(flock(fd, LOCK_EX), 0);
 

@@ -5,7 +5,6 @@
 #include "support/experts.h"
 #include "support/gradient.h"
 
-#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,9 @@
 /* mapping_test.c - data files of every format as records, templates over their fields, and
  * the examples that a mapping makes of them; each refusal. */
 #include "data/mapping.h"
-#include "base/file.h"
 #include "base/regex.h"
 #include "support/scratch.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static qv_arena arena;
@@ -17,7 +15,7 @@ static int forget(void **state)
     return 0;
 }
 
-/* Records -------------------------------------------------------------------------- */
+/* ---- records ---- */
 
 static struct qv_records parsed(const char *path, const char *text,
                                 struct qv_records_opts opts)
@@ -161,7 +159,7 @@ static void a_file_that_is_not_what_it_should_be_is_refused(void **state)
                  QV_ENOTFOUND, &err, "nothing");
 }
 
-/* Templates ------------------------------------------------------------------------ */
+/* ---- templates ---- */
 
 static json_t *json_of_text(const char *text)
 {
@@ -324,7 +322,7 @@ static void a_template_that_cannot_be_read_or_filled_is_refused(void **state)
     json_decref(record);
 }
 
-/* Mappings ------------------------------------------------------------------------- */
+/* ---- mappings ---- */
 
 static qv_status read_as(struct qv_dataset **d, void **state, const char *mapping,
                          const char *data, qv_err *err)

@@ -174,12 +174,6 @@ static struct qv_expert *merged(const char *method, struct qv_expert *const *e, 
     return out;
 }
 
-static void free_all(struct qv_expert **e, size_t K)
-{
-    for (size_t k = 0; k < K; k++)
-        qv__expert_free(e[k]);
-}
-
 /* The authors' TIES on three tensors [5, 2], from a run of their code. Each is an
  * A here, and the same numbers again a B, which leaves every quantile in place. */
 static void whole_experts_are_trimmed_as_the_authors_trim_them(void **state)
@@ -203,7 +197,7 @@ static void whole_experts_are_trimmed_as_the_authors_trim_them(void **state)
     assert_close(four->site[0].A, want4, 10, 0, 0);
     qv__expert_free(two);
     qv__expert_free(four);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 /* The authors count a sum of zero as no sign, PEFT as +. */
@@ -220,7 +214,7 @@ static void a_draw_elects_plus_or_nothing(void **state)
     assert_close(authors->site[0].A, ((float[]){0, 1}), 2, 0, 0);
     qv__expert_free(peft);
     qv__expert_free(authors);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void of_equal_magnitudes_the_first_are_kept(void **state)
@@ -281,7 +275,7 @@ static void what_one_expert_knows_is_gone_when_it_is_subtracted_from_itself(void
         free(got);
         qv__expert_free(m);
     }
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 /* ---- experts that differ ---- */
@@ -310,7 +304,7 @@ static void an_expert_counts_only_at_the_sites_it_adapts(void **state)
     m = merged("subtract_factor", (struct qv_expert *[]){e[0], e[0]}, 2, NULL, &usual);
     assert_int_equal(m->n_sites, 2);
     qv__expert_free(m);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void what_has_no_meaning_is_refused_by_name(void **state)
@@ -336,7 +330,7 @@ static void what_has_no_meaning_is_refused_by_name(void **state)
     for (const struct qv_merge_ops *const *m = qv__mergers(); *m; m++)
         assert_fails(qv__merge(&out, NULL, "m", *m, ac, w, 2, &usual, &err), QV_EFORMAT,
                      &err, "site 'p' maps 5 to 4 in expert 'a', 4 to 5 in 'c'");
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 /* ---- cut to a rank ---- */
@@ -376,7 +370,7 @@ static void a_cut_has_orthonormal_rows_and_orthogonal_columns(void **state)
                 last = a == b ? columns : last;
             }
         qv__expert_free(m);
-        free_all(e, cut[i].K);
+        free_experts(e, cut[i].K);
     }
 }
 
@@ -399,7 +393,7 @@ static void a_cut_that_cuts_nothing_off_is_the_sum_itself(void **state)
     free(got), free(want);
     qv__expert_free(sum);
     qv__expert_free(same);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 /* Factors of very unequal size, which a naive product of Gram matrices drowns. */
@@ -424,8 +418,8 @@ static void a_cut_does_not_depend_on_how_a_factor_shares_its_size(void **state)
     assert_close_to_scale(n->site[0].B, m->site[0].B, 24, 1e-5);
     qv__expert_free(m);
     qv__expert_free(n);
-    free_all(e, 2);
-    free_all(f, 2);
+    free_experts(e, 2);
+    free_experts(f, 2);
 }
 
 static void experts_that_are_alike_or_zero_are_cut_without_harm(void **state)
@@ -446,7 +440,7 @@ static void experts_that_are_alike_or_zero_are_cut_without_harm(void **state)
     m = merged("svd", e + 2, 1, NULL, &usual);
     assert_close(m->w, ((float[51]){0}), 51, 0, 0);
     qv__expert_free(m);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 /* ---- random pruning ---- */
@@ -499,7 +493,7 @@ static void dropped_entries_are_made_up_for_and_drawn_apart(void **state)
     }
     for (size_t i = 0; i < WIDE; i++)
         assert_true(draws[0][i] == 0 || fabsf(draws[0][i] - 4) < 1e-6f);
-    free_all(m, 4);
+    free_experts(m, 4);
     qv__expert_free(a), qv__expert_free(b), qv__expert_free(q);
 }
 
@@ -522,7 +516,7 @@ static void over_seeds_the_mean_of_dare_is_linear(void **state)
     for (size_t i = 0; i < 22; i++) // deviation of a mean: about 0.02
         assert_true(fabs(sum[i] / SEEDS - (double)want->w[i]) < 0.12);
     qv__expert_free(want);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void what_an_expert_keeps_does_not_depend_on_the_others(void **state)
@@ -535,7 +529,7 @@ static void what_an_expert_keeps_does_not_depend_on_the_others(void **state)
     assert_close(both->site[0].A, alone->site[0].A, WIDE, 0, 0);
     qv__expert_free(alone);
     qv__expert_free(both);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 /* ---- a library's experts ---- */

@@ -8,6 +8,7 @@
 #include "kern/kern.h"
 #include "support/golden.h"
 #include "support/scratch.h"
+#include "support/tiny.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,21 +18,12 @@
 
 #define LLAMA "tests/golden/llama/"
 
-static qv_model *opened(const char *dir, const qv_model_opts *opts)
+static qv_model *opened_with(const char *dir, const qv_model_opts *opts)
 {
     qv_model *m;
     qv_err err = {0};
     assert_works(qv_model_open(&m, dir, opts, &err), &err);
     return m;
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    struct qv_map map;
-    qv_err err = {0};
-    assert_works(qv__map(&map, from, &err), &err);
-    assert_works(qv__write_file(to, map.bytes, map.size, &err), &err);
-    qv__unmap(&map);
 }
 
 /* The tensors of a golden model, to be falsified and written again. */
@@ -86,7 +78,7 @@ static void read_gqa(struct tensors *t)
 static void a_model_tells_its_numbers(void **state)
 {
     (void)state;
-    qv_model *m = opened(LLAMA "gqa_untied", NULL);
+    qv_model *m = opened_with(LLAMA "gqa_untied", NULL);
     assert_int_equal(qv_model_vocabulary(m), 101);
     assert_int_equal(qv_model_context(m), 128);
     assert_int_equal(qv_model_width(m), 36);
@@ -250,20 +242,20 @@ static void identities_differ_between_models_and_not_between_files(void **state)
     char id[QV_COUNT(cases)][65], path[128];
     for (size_t i = 0; i < QV_COUNT(cases); i++) {
         snprintf(path, sizeof path, LLAMA "%s", cases[i]);
-        qv_model *m = opened(path, NULL);
+        qv_model *m = opened_with(path, NULL);
         memcpy(id[i], qv_model_identity(m), 65);
         qv_model_close(m);
         assert_int_equal(strlen(id[i]), 64);
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(id[i], id[j]);
     }
-    qv_model *m = opened(LLAMA "odd_v4", NULL); // odd as an older program writes it
+    qv_model *m = opened_with(LLAMA "odd_v4", NULL); // odd as an older program writes it
     assert_string_equal(qv_model_identity(m), id[2]);
     qv_model_close(m);
-    m = opened(LLAMA "odd", &(qv_model_opts){.trainable = true});
+    m = opened_with(LLAMA "odd", &(qv_model_opts){.trainable = true});
     assert_string_equal(qv_model_identity(m), id[2]);
     qv_model_close(m);
-    m = opened(LLAMA "bf16", &(qv_model_opts){.compute = QV_COMPUTE_BF16});
+    m = opened_with(LLAMA "bf16", &(qv_model_opts){.compute = QV_COMPUTE_BF16});
     assert_string_equal(qv_model_identity(m), id[4]);
     qv_model_close(m);
 
@@ -274,7 +266,7 @@ static void identities_differ_between_models_and_not_between_files(void **state)
     copy_file(LLAMA "sharded/config.json", scratch_path(state, "config.json"));
     read_tensors(&t, shards, 3);
     write_tensors(&t, scratch_path(state, "model.safetensors"));
-    m = opened(*state, NULL);
+    m = opened_with(*state, NULL);
     assert_string_equal(qv_model_identity(m), id[5]);
     qv_model_close(m);
 }
@@ -298,7 +290,7 @@ static void matrices_of_half_floats_are_used_where_they_lie(void **state)
     copy_file(LLAMA "gqa_untied/config.json", scratch_path(state, "config.json"));
     const char *const dir[] = {*state, LLAMA "bf16"};
     for (size_t i = 0; i < QV_COUNT(dir); i++) {
-        qv_model *m = opened(dir[i], &(qv_model_opts){.compute = QV_COMPUTE_F32});
+        qv_model *m = opened_with(dir[i], &(qv_model_opts){.compute = QV_COMPUTE_F32});
         const struct qv_weight *up = &m->layer[0].map[QV_UP].w;
         assert_int_equal(m->n_own, (2 * m->c.L + 1) * m->c.D);
         assert_int_equal(up->type->id, i ? QV_BLOCK_BF16 : QV_BLOCK_F16);
@@ -321,11 +313,11 @@ static void one_other_weight_or_number_is_another_identity(void **state)
     down->data = other;
     write_tensors(&t, scratch_path(state, "model.safetensors"));
     copy_file(LLAMA "gqa_untied/config.json", scratch_path(state, "config.json"));
-    qv_model *m = opened(*state, NULL);
+    qv_model *m = opened_with(*state, NULL);
     memcpy(id[0], qv_model_identity(m), 65);
     struct qv_config c = m->c;
     qv_model_close(m);
-    m = opened(LLAMA "gqa_untied", NULL);
+    m = opened_with(LLAMA "gqa_untied", NULL);
     memcpy(id[1], qv_model_identity(m), 65);
     qv_model_close(m);
     qv_err err = {0};
@@ -333,7 +325,7 @@ static void one_other_weight_or_number_is_another_identity(void **state)
         c.theta += i == 2 ? 1 : 0;
         c.eps *= i == 3 ? 2 : 1;
         assert_works(qv__config_write(&c, *state, "float32", &err), &err);
-        m = opened(*state, NULL);
+        m = opened_with(*state, NULL);
         memcpy(id[i], qv_model_identity(m), 65);
         qv_model_close(m);
     }
@@ -360,7 +352,8 @@ static void weights_that_lie_unaligned_are_read_all_the_same(void **state)
         qv__write_file(scratch_path(state, "model.safetensors"), moved, map.size + 1, &err),
         &err);
     copy_file(LLAMA "gqa_untied/config.json", scratch_path(state, "config.json"));
-    qv_model *m = opened(*state, NULL), *straight = opened(LLAMA "gqa_untied", NULL);
+    qv_model *m = opened_with(*state, NULL),
+             *straight = opened_with(LLAMA "gqa_untied", NULL);
     assert_string_equal(qv_model_identity(m), qv_model_identity(straight));
     for (size_t i = QV_Q; i < QV_N_MAPS; i++) {
         const struct qv_weight *w = &m->layer[1].map[i].w;
@@ -399,15 +392,6 @@ static qv_status compare(void *arg, const char *name, struct qv_weight *w, qv_er
     return QV_OK;
 }
 
-/* Field by field: the bytes between them mean nothing. */
-static void check_same(const struct qv_config *a, const struct qv_config *b)
-{
-    assert_true(a->D == b->D && a->L == b->L && a->H == b->H && a->Hk == b->Hk);
-    assert_true(a->E == b->E && a->F == b->F && a->V == b->V && a->n_ctx == b->n_ctx);
-    assert_true(a->theta == b->theta && a->eps == b->eps && a->is_tied == b->is_tied);
-    assert_true(a->bos == b->bos && a->eos == b->eos);
-}
-
 static void what_is_written_opens_as_what_it_was(void **state)
 {
     for (size_t i = 0; i < 4; i++) {
@@ -429,8 +413,8 @@ static void what_is_written_opens_as_what_it_was(void **state)
         qv_err err = {0};
         assert_works(qv__model_new(&m, &c, 5, &err), &err);
         assert_works(qv__model_write(m, *state, rounded ? QV_BF16 : QV_F32, &err), &err);
-        again = opened(*state, &(qv_model_opts){.trainable = true});
-        check_same(&again->c, &c);
+        again = opened_with(*state, &(qv_model_opts){.trainable = true});
+        assert_same_config(&again->c, &c);
         struct walk walk = {.other = again, .rounded = rounded};
         assert_works(qv__model_each(m, compare, &walk, &err), &err);
         assert_int_equal(walk.n, qv_model_parameters(m));

@@ -10,7 +10,6 @@
 #include "support/tensors.h"
 #include "support/tiny.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,15 +31,6 @@ static void imported(qv_library *lib, const char *dir, const qv_model *m)
 {
     qv_err err = {0};
     assert_works(qv__mttl_import(lib, dir, m, false, NULL, NULL, &err), &err);
-}
-
-static qv_model *opened(const char *dir)
-{
-    qv_model *m;
-    qv_err err = {0};
-    const qv_model_opts opts = {.compute = QV_COMPUTE_F32};
-    assert_works(qv_model_open(&m, dir, &opts, &err), &err);
-    return m;
 }
 
 static void experts_compute_what_they_do_in_mttl(void **state)
@@ -318,15 +308,6 @@ static void some_lies_are_long_or_not_finite(void **state)
 
 /* ---- directories ---- */
 
-static void copy(const char *from, const char *to)
-{
-    struct qv_map map;
-    qv_err err = {0};
-    assert_works(qv__map(&map, from, &err), &err);
-    assert_works(qv__write_file(to, map.bytes, map.size, &err), &err);
-    qv__unmap(&map);
-}
-
 static void refuses(qv_library *lib, const char *dir, const qv_model *m, qv_status code,
                     const char *words)
 {
@@ -348,13 +329,13 @@ static void a_directory_s_files_are_pairs_and_no_pickles(void **state)
     assert_false(qv__mttl_is_dir(dir));
     refuses(lib, dir, NULL, QV_ENOTFOUND,
             "d: no experts of mttl, which are NAME.json beside NAME.safetensors");
-    copy(MTTL "phi/tied.json", scratch_path(state, "d/a.json"));
+    copy_file(MTTL "phi/tied.json", scratch_path(state, "d/a.json"));
     refuses(lib, dir, NULL, QV_EFORMAT, "d/a.json: its .safetensors is missing");
-    copy(MTTL "phi/tied.safetensors", scratch_path(state, "d/a.safetensors"));
+    copy_file(MTTL "phi/tied.safetensors", scratch_path(state, "d/a.safetensors"));
     assert_true(qv__mttl_is_dir(dir));
-    copy(MTTL "phi/tied.safetensors", scratch_path(state, "d/b.safetensors"));
+    copy_file(MTTL "phi/tied.safetensors", scratch_path(state, "d/b.safetensors"));
     refuses(lib, dir, NULL, QV_EFORMAT, "d/b.safetensors: its .json is missing");
-    copy(MTTL "phi/tied.json", scratch_path(state, "d/b.json"));
+    copy_file(MTTL "phi/tied.json", scratch_path(state, "d/b.json"));
     refuses(lib, dir, NULL, QV_EFORMAT, "d/b: two files hold an expert 'tied'");
     write_text(scratch_path(state, "d/a.ckpt"), "converted already");
     write_text(scratch_path(state, "d/c.meta"), "not yet");
@@ -404,7 +385,7 @@ static void a_name_or_a_base_that_does_not_fit_is_refused(void **state)
     assert_works(qv__make_dir(scratch_path(state, "n"), &err), &err);
     write_text(scratch_path(state, "n/a.json"),
                "{\"expert_name\":\"../x\",\"expert_config\":{\"lora_alpha\":1}}");
-    copy(MTTL "llama/plain.safetensors", scratch_path(state, "n/a.safetensors"));
+    copy_file(MTTL "llama/plain.safetensors", scratch_path(state, "n/a.safetensors"));
     refuses(lib, scratch_path(state, "n"), NULL, QV_EFORMAT, "'../x'");
     qv_library_close(lib);
 }

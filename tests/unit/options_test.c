@@ -6,7 +6,7 @@
 #include "model/model.h"
 #include "model/reuse.h"
 #include "route/route.h"
-#include "support/experts.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 
@@ -15,16 +15,6 @@
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
-#include <string.h>
-
-static char *root;
-static qv_model *model;
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
 
 /* Four experts of ranks 1 to 4, whose task is "t" for one of them. */
 static void make_library(void)
@@ -33,44 +23,21 @@ static void make_library(void)
     qv_err err;
     assert_works(qv_library_create(&lib, at("lib"), NULL, &err), &err);
     for (size_t k = 0; k < 4; k++) {
-        struct qv_expert_shape shape[32];
-        size_t n = model->sites.n;
-        assert_true(n <= 32);
-        for (size_t i = 0; i < n; i++)
-            shape[i] =
-                (struct qv_expert_shape){model->sites.at[i].path, model->sites.at[i].D_in,
-                                         model->sites.at[i].D_out, k + 1, 2};
-        const char *name = qv__arena_fmt(&names, "e%zu", k), *task = k ? name : "t";
-        struct qv_expert *e = expert_drawn(name, shape, n, 70 + k);
-        for (size_t i = 0; i < e->n_w; i++)
-            e->w[i] *= .2f;
-        const qv_expert_opts opts = {.meta = {.task = &task, .n_tasks = 1}};
-        assert_works(qv__library_put(lib, e, &opts, &err), &err);
-        qv__expert_free(e);
+        const char *name = qv__arena_fmt(&names, "e%zu", k);
+        put_drawn(lib, name, k ? name : "t", k + 1, 70 + k);
     }
     qv_library_close(lib);
 }
 
 static int set_up(void **state)
 {
-    (void)state;
-    root = new_library_place();
+    open_place(state);
     model = tiny_model(at("model"), 5);
     make_library();
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
-}
-
-/* Examples ------------------------------------------------------------------------- */
+/* ---- examples ---- */
 
 /* Ids below every vocabulary here: how many are shared is plain to see. BOS is 1, as the
  * model has it. */
@@ -152,7 +119,7 @@ static void check_options(const qv_model *m, const qv_reuse *reuse, const char *
     }
 }
 
-/* Tests ---------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static void options_share_what_all_of_them_begin_with(void **state)
 {
@@ -263,5 +230,5 @@ int main(void)
         cmocka_unit_test(threads_and_passes_change_nothing_that_matters),
         cmocka_unit_test(no_examples_are_no_work_and_no_expert_is_a_refusal),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

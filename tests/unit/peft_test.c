@@ -4,17 +4,14 @@
 #include "base/json.h"
 #include "lora/peft.h"
 #include "lora/peft_config.h"
+#include "support/scratch.h"
 #include "support/tensors.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define CONFIG(more)                                                                       \
     "{\"peft_type\":\"LORA\",\"r\":2,\"target_modules\":[\"q\",\"v\"]" more "}"
@@ -430,17 +427,6 @@ static void configs_choose_modules_ranks_and_alphas_as_peft_does(void **state)
     json_decref(cases);
 }
 
-static void assert_same_file(const char *made, const char *want)
-{
-    struct qv_map a, b;
-    assert_int_equal(qv__map(&a, made, NULL), QV_OK);
-    assert_int_equal(qv__map(&b, want, NULL), QV_OK);
-    assert_int_equal(a.size, b.size);
-    assert_memory_equal(a.bytes, b.bytes, b.size);
-    qv__unmap(&a);
-    qv__unmap(&b);
-}
-
 /* Adapters saved by PEFT, features it has and we honour. */
 static const char *const golden[] = {
     "peft/plain",
@@ -467,7 +453,7 @@ static void adapters_of_peft_are_written_again_bit_for_bit(void **state)
         assert_int_equal(qv__peft_write(e, dir, &err), QV_OK);
         snprintf(file, sizeof file, "%s/adapter_model.safetensors", from);
         snprintf(made, sizeof made, "%s/adapter_model.safetensors", dir);
-        assert_same_file(made, file);
+        assert_same_bytes(made, file);
         struct qv_expert *again = must_read(dir, NULL);
         qv__expert_hash(was, e);
         qv__expert_hash(is, again);

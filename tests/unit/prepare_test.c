@@ -1,7 +1,6 @@
 /* prepare_test.c - what routers need, made of the experts' own tasks: that it is what it
  * is said to be, is made once, belongs to one expert, and is missed when it is not there.
  */
-#include "base/file.h"
 #include "build/build.h"
 #include "build/prepare.h"
 #include "library/library.h"
@@ -9,6 +8,7 @@
 #include "model/reading.h"
 #include "model/reuse.h"
 #include "support/experts.h"
+#include "support/place.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
 #include "train/objective.h"
@@ -18,19 +18,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { EXPERTS = 3, LIMIT = 20 };
 
-static char *root;
-static qv_model *model, *other_model;
-static qv_arena names;
 static const char *const task[EXPERTS] = {"ash", "cow", "sum"};
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", root, name);
-}
 
 /* Three tasks that begin differently, and a private library of them. */
 static int set_up(void **state)
@@ -38,27 +29,12 @@ static int set_up(void **state)
     static const char *const answer[] = {"aa", "ab", "77"};
     static const char *const opening[] = {"Which tree, which leaf?",
                                           "a cow on a farm, a cow", "12 + 34 + 56 + 78 ="};
-    (void)state;
-    root = new_library_place();
-    if (qv__make_dir(at("tasks"), NULL))
-        return -1;
+    open_place(state);
     model = tiny_model(at("model"), 1);
     other_model = tiny_model(at("other"), 2);
     for (size_t i = 0; i < EXPERTS; i++)
-        write_tiny_task(qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, task[i]), 98,
-                        opening[i], answer + i, 1);
+        write_tiny_task(task_at(task[i]), 98, opening[i], answer + i, 1);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    qv_model_close(model);
-    qv_model_close(other_model);
-    int result = qv__remove_tree(root, NULL);
-    qv__arena_free(&names);
-    free(root);
-    return result;
 }
 
 /* A fresh library of that name. */
@@ -102,7 +78,7 @@ static struct qv_task *read_task(const char *name)
     struct qv_task *t;
     qv_err err;
     const struct qv_task_opts o = {.max_tokens = model->c.n_ctx, .limit = LIMIT};
-    const char *path = qv__arena_fmt(&names, "%s/tasks/%s.jsonl", root, name);
+    const char *path = task_at(name);
     assert_works(qv__task_read(&t, path, model->tokenizer, &o, &err), &err);
     assert_true(t->n_train > 0 && t->n_valid > 0);
     return t;
@@ -581,7 +557,7 @@ static void what_cannot_be_prepared_is_refused(void **state)
     while (qv__part_of(name, 0) == QV_TRAIN)
         name[0]++;
     write_text(at("one.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n");
-    const char *path = qv__arena_fmt(&names, "%s/%s.jsonl", root, name);
+    const char *path = at(qv__arena_fmt(&names, "%s.jsonl", name));
     assert_int_equal(rename(at("one.jsonl"), path), 0);
     const char *const its[] = {name};
     const qv_expert_opts bare = {.meta = {.task = its, .n_tasks = 1}, .replace = true};
@@ -607,5 +583,5 @@ int main(void)
         cmocka_unit_test(preparing_stops_when_asked_and_goes_on_from_there),
         cmocka_unit_test(what_cannot_be_prepared_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, close_place);
 }

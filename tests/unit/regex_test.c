@@ -1,13 +1,10 @@
 /* regex_test.c - the door to PCRE2. */
 #include "base/regex.h"
+#include "support/near.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct qv_regex *compile(const char *pattern)
 {

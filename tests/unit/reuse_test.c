@@ -538,7 +538,7 @@ static void a_library_of_one_is_its_adapter_whoever_routes(void **state)
     free(want);
 }
 
-/* Prototypes -------------------------------------------------------------------- */
+/* ---- prototypes ---- */
 
 /* Store prototypes for the library's expert `name`: its own with every direction
  * turned into another, or `v` alone of that many numbers; stamped with its hash. */

@@ -5,7 +5,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define assert_near(got, want, abs) assert_true(fabs((got) - (want)) <= (abs))
 

@@ -5,7 +5,6 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void the_largest_logits_share_by_softmax(void **state)

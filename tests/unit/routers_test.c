@@ -381,7 +381,7 @@ static void what_a_router_cannot_do_is_refused(void **state)
     }
 }
 
-/* By text ------------------------------------------------------------------------ */
+/* ---- by text ---- */
 
 static void a_text_is_retrieved_by_its_cosine_with_the_experts(void **state)
 {

@@ -7,7 +7,6 @@
 #include "support/near.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { POSITIONS = 20000 };
 

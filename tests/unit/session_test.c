@@ -10,7 +10,6 @@
 #include "support/scratch.h"
 #include "support/tiny.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +19,11 @@
 static const char *const cases[] = {"mha_tied", "gqa_untied", "odd",
                                     "headdim",  "bf16",       "sharded"};
 
-static qv_model *opened(const char *name)
+static qv_model *golden(const char *name)
 {
     char path[128];
-    qv_model *m;
-    qv_err err = {0};
     snprintf(path, sizeof path, LLAMA "%s", name);
-    assert_works(qv_model_open(&m, path, &(qv_model_opts){.compute = QV_COMPUTE_F32}, &err),
-                 &err);
-    return m;
+    return opened(path);
 }
 
 static qv_session *begun(const qv_model *m, size_t n_ctx)
@@ -55,7 +50,7 @@ static void greedy_continuations_are_those_of_transformers(void **state)
         snprintf(path, sizeof path, LLAMA "%s/expect.json", cases[i]);
         size_t n = golden_ids(ids, 16, path, "ids_a");
         size_t n_new = golden_ids(greedy, 16, path, "greedy");
-        qv_model *m = opened(cases[i]);
+        qv_model *m = golden(cases[i]);
         qv_session *s = begun(m, 0);
         assert_null(qv_session_logits(s));
         for (size_t j = 0; j < n_new; j++) {
@@ -74,7 +69,7 @@ static void an_older_programs_spelling_computes_the_same(void **state)
     int ids[16];
     size_t n = golden_ids(ids, 16, LLAMA "odd/expect.json", "ids_b");
     float *want = golden_tensor(NULL, LLAMA "odd/expect.safetensors", "logits_b");
-    qv_model *m = opened("odd_v4");
+    qv_model *m = golden("odd_v4");
     qv_session *s = begun(m, 0);
     for (size_t i = 1; i <= n; i++)
         assert_close_to_scale(synced(s, ids, i), want + (i - 1) * m->c.V, m->c.V, 1e-4);
@@ -167,7 +162,7 @@ static void a_timelines_logits_do_not_depend_on_what_went_before(void **state)
 static void a_refused_timeline_changes_nothing(void **state)
 {
     (void)state;
-    qv_model *m = opened("odd");
+    qv_model *m = golden("odd");
     qv_session *s;
     qv_err err = {0};
     static const int good[] = {1, 2, 3}, high[] = {1, 67}, low[] = {1, 2, -1};

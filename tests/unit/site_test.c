@@ -1,11 +1,6 @@
 /* site_test.c - naming the sites of a model. */
 #include "lora/site.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "support/near.h"
 
 static const struct qv_site site[] = {
     {"model.layers.0.self_attn.q_proj", 0, 8, 8},

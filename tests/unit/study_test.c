@@ -1,6 +1,5 @@
 /* study_test.c - the studies of a library, against sums worked out here from the model's
  * own passes, and by hand. */
-#include "base/file.h"
 #include "data/task.h"
 #include "eval/norms.h"
 #include "eval/routing.h"

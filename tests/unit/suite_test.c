@@ -2,42 +2,21 @@
 #include "eval/suite.h"
 #include "base/file.h"
 #include "support/near.h"
+#include "support/place.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/quiver-suite-XXXXXX";
-static qv_arena names;
-
-static const char *at(const char *name)
-{
-    return qv__arena_fmt(&names, "%s/%s", dir, name);
-}
-
-static const char *file(const char *name, const char *text)
-{
-    assert_int_equal(qv__write_file(at(name), text, strlen(text), NULL), QV_OK);
-    return at(name);
-}
-
 static int make_tasks(void **state)
 {
-    (void)state;
-    if (!mkdtemp(dir) || qv__make_dir(at("more"), NULL) || qv__make_dir(at("empty"), NULL))
+    open_place(state);
+    if (qv__make_dir(at("more"), NULL) || qv__make_dir(at("empty"), NULL))
         return -1;
-    file("a.jsonl", "");
-    file("b.json", "{\"Definition\":\"d\",\"Instances\":[]}");
-    file("more/c.jsonl", "");
-    file("more/d.jsonl", "");
+    file_at("a.jsonl", "");
+    file_at("b.json", "{\"Definition\":\"d\",\"Instances\":[]}");
+    file_at("more/c.jsonl", "");
+    file_at("more/d.jsonl", "");
     return 0;
-}
-
-static int remove_tasks(void **state)
-{
-    (void)state;
-    qv__arena_free(&names);
-    return qv__remove_tree(dir, NULL) ? -1 : 0;
 }
 
 static void expect(const struct qv_suite_task *t, const char *name, enum qv_metric metric,
@@ -53,11 +32,11 @@ static void expect(const struct qv_suite_task *t, const char *name, enum qv_metr
 static void a_suite_file_gives_each_task_its_metric_part_and_limit(void **state)
 {
     (void)state;
-    const char *path = file("held.json", "{\"name\":\"held-out\",\"metric\":\"exact\","
-                                         "\"split\":\"test\",\"limit\":9,\"tasks\":["
-                                         "\"a.jsonl\",{\"file\":\"b.json\",\"metric\":"
-                                         "\"loglik\",\"split\":\"all\",\"limit\":0},"
-                                         "{\"file\":\"more\",\"metric\":\"choice\"}]}");
+    const char *path = file_at("held.json", "{\"name\":\"held-out\",\"metric\":\"exact\","
+                                            "\"split\":\"test\",\"limit\":9,\"tasks\":["
+                                            "\"a.jsonl\",{\"file\":\"b.json\",\"metric\":"
+                                            "\"loglik\",\"split\":\"all\",\"limit\":0},"
+                                            "{\"file\":\"more\",\"metric\":\"choice\"}]}");
     struct qv_suite s;
     qv_err err = {0};
     assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_OK);
@@ -75,7 +54,7 @@ static void a_suite_without_name_or_metric_has_defaults(void **state)
 {
     (void)state;
     const char *text = qv__arena_fmt(&names, "{\"tasks\":[\"%s\"]}", at("a.jsonl"));
-    const char *path = file("plain.json", text);
+    const char *path = file_at("plain.json", text);
     struct qv_suite s;
     qv_err err = {0};
     assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_OK);
@@ -128,7 +107,7 @@ static void metrics_have_the_names_they_answer_to(void **state)
 static void a_task_with_a_prompt_is_mapped_and_has_settings_of_its_own(void **state)
 {
     (void)state;
-    const char *path = file(
+    const char *path = file_at(
         "mapped.json",
         "{\"metric\":\"choice_char\",\"eos\":false,\"stop\":\"x\",\"tasks\":[{\"name\":"
         "\"own\",\"file\":\"more\",\"prompt\":\"{q}\",\"target\":\"{a}\"},{\"file\":"
@@ -159,11 +138,11 @@ static void a_task_with_a_prompt_is_mapped_and_has_settings_of_its_own(void **st
 static void a_suites_files_may_be_elsewhere(void **state)
 {
     (void)state;
-    const char *path = file("more/far.json", "{\"tasks\":[\"a.jsonl\"]}");
+    const char *path = file_at("more/far.json", "{\"tasks\":[\"a.jsonl\"]}");
     struct qv_suite s;
     qv_err err = {0};
     assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), QV_ENOTFOUND);
-    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, dir, &err), QV_OK);
+    assert_int_equal(qv__suite_open(&s, &path, 1, NULL, root, &err), QV_OK);
     assert_string_equal(s.at[0].paths[0], at("a.jsonl"));
     qv__suite_end(&s);
     assert_int_equal(unlink(path), 0);
@@ -211,7 +190,7 @@ static void every_refusal_names_the_suite_and_the_task(void **state)
     (void)state;
     struct qv_suite s;
     for (size_t i = 0; i < QV_COUNT(lie); i++) {
-        const char *path = file("lie.json", lie[i].text);
+        const char *path = file_at("lie.json", lie[i].text);
         qv_err err = {0};
         assert_int_equal(qv__suite_open(&s, &path, 1, NULL, NULL, &err), lie[i].code);
         assert_null(s.at);
@@ -239,5 +218,5 @@ int main(void)
         cmocka_unit_test(metrics_have_the_names_they_answer_to),
         cmocka_unit_test(every_refusal_names_the_suite_and_the_task),
     };
-    return cmocka_run_group_tests(tests, make_tasks, remove_tasks);
+    return cmocka_run_group_tests(tests, make_tasks, close_place);
 }

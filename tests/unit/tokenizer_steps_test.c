@@ -7,7 +7,6 @@
 #include "support/scratch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the byte alphabet ---- */

@@ -8,16 +8,9 @@
 #include "support/experts.h"
 #include "support/near.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void free_all(struct qv_expert **e, size_t n)
-{
-    for (size_t k = 0; k < n; k++)
-        qv__expert_free(e[k]);
-}
 
 /* y [T, D_out] = the update alone, by the router of `opts`, or dense. */
 static void update(float *y, const float *x, size_t T, struct qv_bank *b, size_t site,
@@ -59,7 +52,7 @@ static void arrow_updates_as_the_authors_compute(void **state)
         assert_close(y, ((float[]){0, 8, 6, 0}), 4, 2e-6, 0);
     }
     qv__bank_free(b);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void tensor(float *out, const struct qv_st *st, const char *name, size_t n)
@@ -176,7 +169,7 @@ static void arrow_equals_the_paper_in_numpy(void **state)
         qv__bank_free(b);
         qv__expert_free(mean);
     }
-    free_all(e, EXPERTS);
+    free_experts(e, EXPERTS);
     qv__st_close(&given);
     qv__st_close(&expect);
 }
@@ -259,7 +252,7 @@ static void arrow_routes_adapters_as_peft_does(void **state)
     }
     qv__st_close(&expect);
     qv__bank_free(b);
-    free_all(e, P_K);
+    free_experts(e, P_K);
 }
 
 /* More tokens than a router scores at once. */
@@ -284,7 +277,7 @@ static void a_token_is_routed_alike_alone_and_among_many(void **state)
     free(x);
     free(y);
     qv__bank_free(b);
-    free_all(e, 4);
+    free_experts(e, 4);
 }
 
 /* b has the larger prototype score but adapts q alone: at k only a is listed. */
@@ -315,7 +308,7 @@ static void experts_that_do_not_adapt_a_site_take_no_part_there(void **state)
     qv__update_end(&u);
     qv__update_end(NULL);
     qv__bank_free(b);
-    free_all(e, 2);
+    free_experts(e, 2);
 }
 
 static void an_untrained_expert_changes_nothing_under_top_one(void **state)
@@ -335,7 +328,7 @@ static void an_untrained_expert_changes_nothing_under_top_one(void **state)
     free(x);
     qv__bank_free(two);
     qv__bank_free(three);
-    free_all(e, 3);
+    free_experts(e, 3);
 }
 
 static void too_many_tokens_are_refused(void **state)
@@ -352,7 +345,7 @@ static void too_many_tokens_are_refused(void **state)
     assert_string_equal(err.msg, "no memory to route 9223372036854775807 tokens");
     qv__update_end(&u);
     qv__bank_free(b);
-    free_all(e, 1);
+    free_experts(e, 1);
 }
 
 int main(void)

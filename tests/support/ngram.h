@@ -12,34 +12,32 @@
  *   discounted, and n below the highest order the number of different bytes
  *   seen before hc.
  */
-#ifndef QV_DATA_NGRAM_H
-#define QV_DATA_NGRAM_H
+#ifndef QV_TESTS_NGRAM_H
+#define QV_TESTS_NGRAM_H
 
 #include "base/base.h"
 
-enum { QV_NGRAM_CONTEXT = 5 }; // bytes
+enum { NGRAM_CONTEXT = 5 }; // bytes
 
-enum qv_smoothing { QV_WITTEN_BELL, QV_KNESER_NEY };
+enum smoothing { WITTEN_BELL, KNESER_NEY };
 
-typedef struct qv_ngram qv_ngram;
+typedef struct ngram ngram;
 
 /* An empty model; NULL without memory. The caller owns it. */
-qv_ngram *qv__ngram_new(void);
-void qv__ngram_free(qv_ngram *m);
+ngram *ngram_new(void);
+void ngram_free(ngram *m);
 
 /* Count a text. Fails with QV_ENOMEM. */
-qv_status qv__ngram_add(qv_ngram *m, const char *text, size_t size,
-                        qv_err *err) QV_MUST_CHECK;
+qv_status ngram_add(ngram *m, const char *text, size_t size, qv_err *err) QV_MUST_CHECK;
 
 /* Once all texts are counted and before the first question. */
-qv_status qv__ngram_finish(qv_ngram *m, qv_err *err) QV_MUST_CHECK;
+qv_status ngram_finish(ngram *m, qv_err *err) QV_MUST_CHECK;
 
 /* p(byte | the last bytes of history[0..n)). */
-double qv__ngram_p(const qv_ngram *m, const char *history, size_t n, unsigned char byte,
-                   enum qv_smoothing smoothing);
+double ngram_p(const ngram *m, const char *history, size_t n, unsigned char byte,
+               enum smoothing smoothing);
 
 /* The bits in which the model would write text[0..size). */
-double qv__ngram_bits(const qv_ngram *m, const char *text, size_t size,
-                      enum qv_smoothing smoothing);
+double ngram_bits(const ngram *m, const char *text, size_t size, enum smoothing smoothing);
 
 #endif

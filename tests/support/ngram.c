@@ -5,13 +5,13 @@
  * (all but the oldest) is the low bytes again below a one. While texts are added
  * only the longest grams are counted; finish() derives the rest.
  */
-#include "data/ngram.h"
+#include "support/ngram.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ORDERS = QV_NGRAM_CONTEXT + 1 };
+enum { ORDERS = NGRAM_CONTEXT + 1 };
 
 struct gram {
     uint64_t key; // 0: free
@@ -33,12 +33,12 @@ struct table {
     size_t n, room, slot; // room is a power of two, slot in bytes
 };
 
-struct qv_ngram {
+struct ngram {
     struct table grams, contexts;
     double discount[ORDERS + 1][3]; // of a gram of so many bytes
 };
 
-/* Tables -------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static uint64_t *key_at(const struct table *t, size_t i)
 {
@@ -88,7 +88,7 @@ static const void *find(const struct table *t, uint64_t key)
     return at && *at ? at : NULL;
 }
 
-/* Counting ------------------------------------------------------------------ */
+/* ---- counting ---- */
 
 static uint64_t last_bytes(uint64_t bytes, size_t k)
 {
@@ -101,9 +101,9 @@ static size_t length(uint64_t gram)
     return (size_t)(63 - __builtin_clzll(gram)) / 8;
 }
 
-qv_ngram *qv__ngram_new(void)
+ngram *ngram_new(void)
 {
-    qv_ngram *m = calloc(1, sizeof *m);
+    ngram *m = calloc(1, sizeof *m);
     if (m) {
         m->grams.slot = sizeof(struct gram);
         m->contexts.slot = sizeof(struct context);
@@ -111,7 +111,7 @@ qv_ngram *qv__ngram_new(void)
     return m;
 }
 
-void qv__ngram_free(qv_ngram *m)
+void ngram_free(ngram *m)
 {
     if (!m)
         return;
@@ -120,13 +120,13 @@ void qv__ngram_free(qv_ngram *m)
     free(m);
 }
 
-static qv_status no_memory(const qv_ngram *m, qv_err *err)
+static qv_status no_memory(const ngram *m, qv_err *err)
 {
     return qv_fail(err, QV_ENOMEM, "no memory for %zu grams and %zu contexts",
                    2 * m->grams.room, 2 * m->contexts.room);
 }
 
-qv_status qv__ngram_add(qv_ngram *m, const char *text, size_t size, qv_err *err)
+qv_status ngram_add(ngram *m, const char *text, size_t size, qv_err *err)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < size; i++) {
@@ -162,7 +162,7 @@ static uint64_t weight_of(const struct gram *g)
     return length(g->key) == ORDERS ? g->count : g->before;
 }
 
-static bool add_context(qv_ngram *m, const struct gram *g)
+static bool add_context(ngram *m, const struct gram *g)
 {
     struct context *c = enter(&m->contexts, g->key >> 8);
     if (!c)
@@ -177,7 +177,7 @@ static bool add_context(qv_ngram *m, const struct gram *g)
 
 /* Chen and Goodman's estimates from seen[k][w], the grams of k bytes with weight w;
  * where these are too few, half a count. */
-static void estimate_discounts(qv_ngram *m, uint64_t seen[ORDERS + 1][5])
+static void estimate_discounts(ngram *m, uint64_t seen[ORDERS + 1][5])
 {
     for (size_t k = 1; k <= ORDERS; k++) {
         double n1 = (double)seen[k][1], n2 = (double)seen[k][2];
@@ -190,7 +190,7 @@ static void estimate_discounts(qv_ngram *m, uint64_t seen[ORDERS + 1][5])
     }
 }
 
-qv_status qv__ngram_finish(qv_ngram *m, qv_err *err)
+qv_status ngram_finish(ngram *m, qv_err *err)
 {
     for (size_t k = ORDERS - 1; k > 0; k--)
         if (!add_suffixes(&m->grams, k))
@@ -208,12 +208,12 @@ qv_status qv__ngram_finish(qv_ngram *m, qv_err *err)
     return QV_OK;
 }
 
-/* Asking -------------------------------------------------------------------- */
+/* ---- asking ---- */
 
-static double interpolate(const qv_ngram *m, const struct context *c, const struct gram *g,
-                          size_t k, double shorter, enum qv_smoothing smoothing)
+static double interpolate(const ngram *m, const struct context *c, const struct gram *g,
+                          size_t k, double shorter, enum smoothing smoothing)
 {
-    if (smoothing == QV_WITTEN_BELL) {
+    if (smoothing == WITTEN_BELL) {
         double n = g ? (double)g->count : 0, t = (double)c->followers;
         return (n + t * shorter) / ((double)c->count + t);
     }
@@ -227,7 +227,7 @@ static double interpolate(const qv_ngram *m, const struct context *c, const stru
 }
 
 /* `bytes`: the byte asked for below those before it. */
-static double probability(const qv_ngram *m, uint64_t bytes, enum qv_smoothing smoothing)
+static double probability(const ngram *m, uint64_t bytes, enum smoothing smoothing)
 {
     double p = 1.0 / 256;
     for (size_t k = 1; k <= ORDERS; k++) {
@@ -240,17 +240,16 @@ static double probability(const qv_ngram *m, uint64_t bytes, enum qv_smoothing s
     return p;
 }
 
-double qv__ngram_p(const qv_ngram *m, const char *history, size_t n, unsigned char byte,
-                   enum qv_smoothing smoothing)
+double ngram_p(const ngram *m, const char *history, size_t n, unsigned char byte,
+               enum smoothing smoothing)
 {
     uint64_t bytes = 0;
-    for (size_t i = n - qv__min(n, QV_NGRAM_CONTEXT); i < n; i++)
+    for (size_t i = n - qv__min(n, NGRAM_CONTEXT); i < n; i++)
         bytes = bytes << 8 | (unsigned char)history[i];
     return probability(m, bytes << 8 | byte, smoothing);
 }
 
-double qv__ngram_bits(const qv_ngram *m, const char *text, size_t size,
-                      enum qv_smoothing smoothing)
+double ngram_bits(const ngram *m, const char *text, size_t size, enum smoothing smoothing)
 {
     uint64_t bytes = 0;
     double bits = 0;

@@ -1,0 +1,25 @@
+/* kernels.c - see kernels.h. */
+#include "support/kernels.h"
+
+#include "support/near.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct qv_kern *table[3];
+size_t n_tables;
+
+int find_tables(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ref", "avx2", "avx512"};
+    for (size_t i = 0; i < QV_COUNT(names); i++) {
+        setenv("QV_KERN", names[i], 1);
+        if (strcmp(qv__kern()->name, names[i]) == 0)
+            table[n_tables++] = qv__kern();
+    }
+    unsetenv("QV_KERN");
+    for (size_t i = 0; i < n_tables; i++)
+        print_message("# kernels: %s\n", table[i]->name);
+    return 0;
+}
