@@ -45,6 +45,7 @@ function spotFor(name, dot, taken) {
 }
 
 // A curve that bends to one side, so that there and back are two; it ends before the dot.
+// {element, boxes}: what it covers, bit by bit; or null where two dots touch.
 function arrow(a, b, count, head) {
     const dx = b.x - a.x, dy = b.y - a.y, length = Math.hypot(dx, dy);
     if (length < a.r + b.r + 4)
@@ -55,12 +56,18 @@ function arrow(a, b, count, head) {
         return `${(p.x + r * (mx - p.x) / d).toFixed(1)} ` +
                `${(p.y + r * (my - p.y) / d).toFixed(1)}`;
     };
-    return draw("path", {
+    const boxes = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map((t) => {
+        const at = (p, q, r) => (1 - t) ** 2 * p + 2 * t * (1 - t) * q + t ** 2 * r;
+        const x = at(a.x, mx, b.x), y = at(a.y, my, b.y);
+        return {x0: x - 3, x1: x + 3, y0: y - 3, y1: y + 3};
+    });
+    const element = draw("path", {
         class: "way",
         d: `M${from(a, a.r + 1)} Q${mx.toFixed(1)} ${my.toFixed(1)} ${from(b, b.r + 5)}`,
         "stroke-width": Math.min(1.2 + 0.7 * Math.log2(count), 4).toFixed(2),
         "marker-end": `url(#${head})`,
     });
+    return {element, boxes};
 }
 
 // library: {experts: [{name, tasks}], map: [[x, y]] or null}; title: what it shows.
@@ -96,11 +103,14 @@ export function makeMap(library, title) {
     dots.append(...dotOf);
     rove(svg, ".dot");
 
-    function writeNames(order) {
+    // Those of `used` may lie on an arrow if need be; `ways`: what arrows cover.
+    function writeNames(used, others, ways) {
         const taken = places.map(({x, y, r}) => ({x0: x - r, x1: x + r, y0: y - r, y1: y + r}));
         names.replaceChildren();
-        for (const i of order) {
-            const name = library.experts[i].name, spot = spotFor(name, places[i], taken);
+        for (const i of [...used, ...others]) {
+            const name = library.experts[i].name;
+            const spot = spotFor(name, places[i], [...taken, ...ways]) ??
+                (used.includes(i) ? spotFor(name, places[i], taken) : null);
             if (!spot)
                 continue;
             taken.push(spot.box);
@@ -134,12 +144,15 @@ export function makeMap(library, title) {
                 counts.set(key, (counts.get(key) ?? 0) + 1);
             }
         });
+        const boxes = [];
         ways.replaceChildren();
         for (const [key, count] of counts) {
             const [a, b] = key.split(" ").map((i) => places[i]);
             const way = arrow(a, b, count, head);
-            if (way)
-                ways.append(way);
+            if (way) {
+                ways.append(way.element);
+                boxes.push(...way.boxes);
+            }
         }
         if (steps.length) {
             const {x, y, r} = places[steps[0]];
@@ -148,7 +161,8 @@ export function makeMap(library, title) {
                     "thicker arrows were taken more often." +
                     (library.map ? "" : " Places are not told: the experts are in a ring.");
         }
-        writeNames([...used, ...(all.length > NAMED ? [] : all.filter((i) => !used.includes(i)))]);
+        const others = all.length > NAMED ? [] : all.filter((i) => !used.includes(i));
+        writeNames(used, others, boxes);
         caption.textContent = usual;
     }
 

@@ -67,12 +67,12 @@ export function makeRouting(library) {
     const rows = make("tbody");
     const table = make("table", {class: "sites"},
         make("caption", {class: "unseen"}, "Experts and their weights"), rows);
+    const scroll = make("div", {class: "scroll", tabindex: "0", role: "region",
+                                "aria-label": "Experts and their weights"}, table);
     const element = make("div", {class: "routing"}, list, legend,
         make("div", {class: "closer"},
             make("div", {class: "detail"},
-                make("div", {class: "detail-top"}, heading, whole),
-                make("div", {class: "scroll", tabindex: "0", role: "region",
-                             "aria-label": "Experts and their weights"}, table)),
+                make("div", {class: "detail-top"}, heading, whole), scroll),
             make("figure", {class: "map-place"}, ...map.elements)));
 
     function showWhole(shares) {
@@ -81,7 +81,7 @@ export function makeRouting(library) {
             `${plural(sites.length, "site", "sites")} in ${plural(n, "layer", "layers")}`;
         rows.replaceChildren(...shares.slice(0, SHOWN).map(([name, share]) =>
             make("tr", {}, make("th", {scope: "row"}, chip(name), ` ${name}`),
-                 make("td", {}, make("span", {class: "bar one", "aria-hidden": "true"},
+                 make("td", {class: "one"}, make("span", {class: "bar", "aria-hidden": "true"},
                                      make("span", {class: markOf(name).hue,
                                                    "--weight": share}),
                                      make("span", {class: "none", "--weight": 1 - share})),
@@ -143,6 +143,7 @@ export function makeRouting(library) {
             make("li", {}, chip(name), ` ${name} `,
                  make("span", {class: "soft"}, plural(count, "token", "tokens")))));
         map.drawPath(tops, shares);
+        scroll.style.setProperty("--rows", Math.max(sites.length, Math.min(shares.length, SHOWN)));
         if (whole.hidden)
             showWhole(shares);
     }

@@ -229,6 +229,10 @@ void type_into(const char *selector, const char *text)
 
 void point_at(const char *selector)
 {
+    char script[256];
+    snprintf(script, sizeof script,
+             "document.querySelector(`%s`).scrollIntoView({block: 'center'})", selector);
+    run_in_page(script);
     json_t *move = json_pack("{s:s, s:i, s:o, s:i, s:i}", "type", "pointerMove", "duration",
                              0, "origin", element_at(selector), "x", 0, "y", 0);
     json_decref(ask_driver("POST", "/actions",
