@@ -23,7 +23,7 @@ const ENDS = {
 const SILENCE = {
     base: () => "The base answered alone: no expert spoke.",
     expert: (name) => `One expert spoke at every token: ${name}.`,
-    router: () => "This server does not tell which experts spoke.",
+    router: () => "The server did not tell which experts spoke.",
 };
 
 function summary(reason, usage, seconds) {
@@ -49,11 +49,12 @@ export async function answer(place, ask, library, signal) {
         make("p", {class: "text"}, ask.opening
             ? make("span", {class: "opening"}, ask.opening) : null, said), note, foot);
     place.append(card);
-    let text = "", reason = null, usage = null, failure = null;
+    let text = "", silence = "", reason = null, usage = null, failure = null;
     try {
         for await (const part of speak(ask.path, ask.request, who.kind === "router", signal)) {
             text += part.text ?? "";
             said.append(part.text ?? "");
+            silence = part.silence ?? silence;
             reason = part.reason ?? reason;
             usage = part.usage ?? usage;
             if (!part.routing)
@@ -77,6 +78,6 @@ export async function answer(place, ask, library, signal) {
         said.append(make("span", {class: "soft"}, "The answer is empty."));
     say(foot, summary(reason, usage, (performance.now() - began) / 1000));
     if (routing.isEmpty)
-        say(note, SILENCE[who.kind](who.name));
+        say(note, `${SILENCE[who.kind](who.name)} ${silence}`);
     return text;
 }

@@ -103,9 +103,8 @@ async function* eventsOf(response) {
     }
 }
 
-let tellsRouting = true; // until the server says that it does not know the word
-
-// What is streamed of an answer: {text, routing, reason, usage}, each where it is there.
+// What is streamed of an answer: {text, routing, reason, usage}, each where it is there; and
+// {silence}, a sentence, where the server does not tell the routing that is wanted.
 export async function* speak(path, request, wantsRouting, signal) {
     const post = (body) => ask(path, {
         method: "POST",
@@ -115,12 +114,11 @@ export async function* speak(path, request, wantsRouting, signal) {
     });
     let response;
     try {
-        response = await post(wantsRouting && tellsRouting ? {...request, routing: true}
-                                                           : request);
+        response = await post(wantsRouting ? {...request, routing: true} : request);
     } catch (failure) {
         if (failure.param !== "routing")
             throw failure;
-        tellsRouting = false;
+        yield {silence: failure.message};
         response = await post(request);
     }
     for await (const event of eventsOf(response)) {

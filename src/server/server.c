@@ -1,6 +1,6 @@
 /* server.c - the table of endpoints, who may reach them, and the server's life.
  *
- * A path is looked up in the table and in the page's, nowhere else: no request names a file.
+ * A path is looked up in the table and in the page's: no request names a file.
  */
 #include "server/server.h"
 #include "server/page.h"

@@ -28,8 +28,8 @@ bool holds(const char *expression);
 void await_that(const char *expression);
 
 /* What a person does to the element that a CSS selector finds first, brought into sight if
- * need be. `type_into` adds to what is there; for <input type=file> the text is paths, one a
- * line. */
+ * need be. `type_into` adds to what is there; for <input type=file> the text is paths, one
+ * a line. */
 void click_on(const char *selector);
 void point_at(const char *selector);
 void type_into(const char *selector, const char *text);
