@@ -80,19 +80,19 @@ take() {
 mkdir -p "$out"
 screen 1180 900 light
 visit complete
-ask 'Clara lost a red scarf at the library on Friday. Where did it happen? Answer:'
+ask 'If Nina has a brown horse, does it follow that Nina has a table?'
 run "document.querySelectorAll('.token')[2].focus()"
 take desktop
 
 screen 1180 900 dark
 visit complete
 run "document.querySelector('#beside').value = 'quiver/uniform'"
-ask 'Which word is the opposite of hot: cold or round? Answer:'
+ask 'Eva has a red book. Does it follow that Eva has a horse?'
 take dark
 
 screen 360 740 light
 visit complete
-ask 'Anna has four apples and finds three more. How many apples does she have? Answer:'
+ask 'If Julia has a red hat, does it follow that Julia has a coat?'
 take phone
 
 screen 1180 900 light

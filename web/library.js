@@ -188,8 +188,9 @@ export function setUpLibrary(onChange) {
                 ? "This server tells its experts' names alone; it takes none while it runs."
                 : "This server has no library: the base answers alone.";
         byId("add").hidden = !told.isTold;
+        byId("experts").parentElement.classList.toggle("names", !told.isTold);
         byId("library-map").replaceChildren(...told.experts.length
-            ? makeMap(told, "Experts that lie close are alike.").elements : []);
+            ? makeMap(told).elements : []);
         fillTable();
     };
 }

@@ -16,7 +16,7 @@ let drawings = 0; // each has an arrow head with an id of its own
 function placesOf(library) {
     const n = library.experts.length;
     const at = library.map ?? library.experts.map((_, i) =>
-        [Math.cos(2 * Math.PI * i / n), Math.sin(2 * Math.PI * i / n)]);
+        [1.2 * Math.cos(2 * Math.PI * i / n), Math.sin(2 * Math.PI * i / n)]);
     const xs = at.map((p) => p[0]), ys = at.map((p) => p[1]);
     const middle = (all) => (Math.min(...all) + Math.max(...all)) / 2;
     const reach = (all) => Math.max(Math.max(...all) - Math.min(...all), 1e-9);
@@ -33,8 +33,9 @@ const touch = (a, b) => a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1
 function spotFor(name, dot, taken) {
     const wide = 0.56 * LETTERS * name.length;
     for (const [anchor, side, down] of SPOTS) {
-        const x = dot.x + side * (dot.r + 4);
-        const y = dot.y + down + (side ? 0 : Math.sign(down) * dot.r);
+        const far = dot.r + (dot.r > SMALL ? 7 : 4); // outside of a ring
+        const x = dot.x + side * far;
+        const y = dot.y + down + (side ? 0 : Math.sign(down) * (far - 4));
         const x0 = x - (anchor === "middle" ? wide / 2 : anchor === "end" ? wide : 0);
         const box = {x0, x1: x0 + wide, y0: y - LETTERS + 1, y1: y + 3};
         if (box.x0 > 1 && box.x1 < WIDTH - 1 && box.y0 > 1 && box.y1 < HEIGHT - 1 &&
@@ -70,21 +71,24 @@ function arrow(a, b, count, head) {
     return {element, boxes};
 }
 
-// library: {experts: [{name, tasks}], map: [[x, y]] or null}; title: what it shows.
-export function makeMap(library, title) {
+const CLOSE = "Experts that lie close are alike.";
+const RING = "Where experts lie is not told: they stand in a ring.";
+
+// library: {experts: [{name, tasks}], map: [[x, y]] or null}.
+export function makeMap(library) {
     const places = placesOf(library);
     const indexOf = new Map(library.experts.map((expert, i) => [expert.name, i]));
     const head = `head-${++drawings}`;
     const ways = draw("g"), dots = draw("g"), names = draw("g", {"aria-hidden": "true"});
     const svg = draw("svg", {class: "map", viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-                             role: "listbox", "aria-label": title},
+                             role: "listbox", "aria-label": "Map of the library"},
         draw("defs", {}, draw("marker", {id: head, viewBox: "0 0 8 8", refX: 6, refY: 4,
                                          markerWidth: 7, markerHeight: 7, orient: "auto",
                                          markerUnits: "userSpaceOnUse"},
                               draw("path", {class: "head", d: "M0 0 8 4 0 8z"}))),
         ways, dots, names);
     const caption = make("figcaption", {class: "help"});
-    let usual = library.map ? title : `${title} Their places are not told: they are in a ring.`;
+    let usual = library.map ? CLOSE : RING;
 
     function tell(i) {
         const {name, tasks} = library.experts[i];
@@ -159,7 +163,7 @@ export function makeMap(library, title) {
             ways.append(draw("circle", {class: "start", cx: x, cy: y, r: r + 4}));
             usual = `The path begins at the ringed ${markOf(path[0]).letter}, ${path[0]}; ` +
                     "thicker arrows were taken more often." +
-                    (library.map ? "" : " Places are not told: the experts are in a ring.");
+                    (library.map ? "" : ` ${RING}`);
         }
         const others = all.length > NAMED ? [] : all.filter((i) => !used.includes(i));
         writeNames(used, others, boxes);
@@ -170,9 +174,9 @@ export function makeMap(library, title) {
     function light(weights = []) {
         const shares = new Map(weights);
         library.experts.forEach((expert, i) => {
-            const share = shares.get(expert.name);
-            dotOf[i].children[1].setAttribute(
-                "r", share ? places[i].r + 3 + 12 * Math.sqrt(share) : 0);
+            const share = shares.get(expert.name), [, halo] = dotOf[i].children;
+            halo.setAttribute("r", share ? places[i].r + 3 + 12 * Math.sqrt(share) : 0);
+            halo.setAttribute("class", share ? `halo ${markOf(expert.name).hue}` : "halo");
         });
     }
 

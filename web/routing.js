@@ -3,6 +3,7 @@
 // What the server tells, whole or in parts as a stream comes in:
 //   experts: [NAME...]  sites: ["layers.0.self_attn.o_proj"...]
 //   tokens: [{token: TEXT, sites: [[[expert, weight]...], one list a site]}...]
+//   everywhere: [[expert, weight]...]  of a router that treats all tokens and sites alike
 // A token has the letter and the hue of the expert with the most weight, added over sites.
 
 import {make, plural, rove} from "./make.js";
@@ -54,9 +55,9 @@ function weights(list, number) {
 }
 
 export function makeRouting(library) {
-    let experts = [], sites = [], due = false;
+    let experts = [], sites = [], everywhere = null, due = false;
     const tokens = [], tops = []; // tops: the name that each token goes by
-    const map = makeMap(library, "The library.");
+    const map = makeMap(library);
     const list = make("div", {class: "tokens", role: "listbox",
                               "aria-label": "Tokens of the answer and their experts",
                               "aria-orientation": "horizontal"});
@@ -77,15 +78,16 @@ export function makeRouting(library) {
 
     function showWhole(shares) {
         const n = new Set(sites.map((site) => siteOf(site).layer)).size;
-        heading.textContent = `The whole answer: ${plural(tokens.length, "token", "tokens")}, ` +
+        heading.textContent = everywhere ? "The same at every token, layer and site"
+            : `The whole answer: ${plural(tokens.length, "token", "tokens")}, ` +
             `${plural(sites.length, "site", "sites")} in ${plural(n, "layer", "layers")}`;
         rows.replaceChildren(...shares.slice(0, SHOWN).map(([name, share]) =>
             make("tr", {}, make("th", {scope: "row"}, chip(name), ` ${name}`),
-                 make("td", {class: "one"}, make("span", {class: "bar", "aria-hidden": "true"},
-                                     make("span", {class: markOf(name).hue,
-                                                   "--weight": share}),
-                                     make("span", {class: "none", "--weight": 1 - share})),
-                      make("span", {class: "words"}, percent(share))))));
+                 make("td", {}, make("div", {class: "one"},
+                     make("span", {class: "bar", "aria-hidden": "true"},
+                          make("span", {class: markOf(name).hue, "--weight": share}),
+                          make("span", {class: "none", "--weight": 1 - share})),
+                     make("span", {class: "words"}, percent(share)))))));
         if (shares.length > SHOWN)
             rows.append(make("tr", {}, make("td", {colspan: "2", class: "soft"},
                                             `and ${shares.length - SHOWN} more`)));
@@ -135,8 +137,10 @@ export function makeRouting(library) {
     }
 
     function redraw() {
-        const shares = sharesOf(tokens, experts), counts = new Map();
+        const shares = sharesOf(everywhere ? [{sites: [everywhere]}] : tokens, experts);
+        const counts = new Map();
         due = false;
+        list.hidden = legend.hidden = Boolean(everywhere);
         for (const name of tops)
             counts.set(name, (counts.get(name) ?? 0) + 1);
         legend.replaceChildren(...bySize(counts).map(([name, count]) =>
@@ -156,12 +160,14 @@ export function makeRouting(library) {
 
     return {
         element,
-        get isEmpty() { return tokens.length === 0; },
+        get isEmpty() { return tokens.length === 0 && !everywhere; },
         add(part) {
             experts = part.experts ?? experts;
             sites = part.sites ?? sites;
-            part.tokens?.forEach(addToken);
-            if (!due && tokens.length) { // at most once a frame
+            everywhere = part.everywhere ?? everywhere;
+            if (!everywhere)
+                part.tokens?.forEach(addToken);
+            if (!due && (tokens.length || everywhere)) { // at most once a frame
                 due = true;
                 requestAnimationFrame(redraw);
             }
