@@ -80,8 +80,8 @@ take() {
 mkdir -p "$out"
 screen 1180 900 light
 visit complete
-ask 'If Nina has a brown horse, does it follow that Nina has a table?'
-run "document.querySelectorAll('.token')[2].focus()"
+ask 'Once upon a time there was a little girl who'
+run "document.querySelectorAll('.token')[12].focus()"
 take desktop
 
 screen 1180 900 dark

@@ -29,7 +29,7 @@ static void answer_page(struct qv_server *s, struct qv_call *c)
     qv__count_reply(s, qv__page_reply(c));
 }
 
-static const struct endpoint page = {NULL, "GET", answer_page, true, false};
+static const struct endpoint page = {"/", "GET", answer_page, true, false};
 
 enum { HEADER_MAX = 32 << 10, BODY_MAX = 8 << 20, SECONDS = 30, MORE_CONNECTIONS = 64 };
 
