@@ -78,13 +78,13 @@ take() {
 }
 
 mkdir -p "$out"
-screen 1180 900 light
+screen 1080 860 light
 visit complete
 ask 'Once upon a time there was a little girl who'
 run "document.querySelectorAll('.token')[12].focus()"
 take desktop
 
-screen 1180 900 dark
+screen 1080 860 dark
 visit complete
 run "document.querySelector('#beside').value = 'quiver/uniform'"
 ask 'Eva has a red book. Does it follow that Eva has a horse?'
@@ -95,7 +95,7 @@ visit complete
 ask 'If Julia has a red hat, does it follow that Julia has a coat?'
 take phone
 
-screen 1180 900 light
+screen 1080 860 light
 visit library
 take library
 

@@ -70,6 +70,7 @@ export async function answer(place, ask, library, signal) {
             failure = problem;
     }
     card.removeAttribute("aria-busy");
+    routing.end();
     if (failure) {
         note.before(make("p", {class: "problem", role: "alert"}, failure.message));
         return text || null;

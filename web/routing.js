@@ -55,7 +55,7 @@ function weights(list, number) {
 }
 
 export function makeRouting(library) {
-    let experts = [], sites = [], everywhere = null, due = false;
+    let experts = [], sites = [], everywhere = null, due = false, isOver = false;
     const tokens = [], tops = []; // tops: the name that each token goes by
     const map = makeMap(library);
     const list = make("div", {class: "tokens", role: "listbox",
@@ -148,7 +148,7 @@ export function makeRouting(library) {
                  make("span", {class: "soft"}, plural(count, "token", "tokens")))));
         map.drawPath(tops, shares);
         scroll.style.setProperty("--rows", Math.max(sites.length, Math.min(shares.length, SHOWN)));
-        if (whole.hidden)
+        if (whole.hidden && isOver) // so that letters and hues go to those who speak, first
             showWhole(shares);
     }
 
@@ -157,6 +157,12 @@ export function makeRouting(library) {
         if (event.key === "Escape" && !whole.hidden)
             choose(null);
     });
+
+    function redrawSoon() { // at most once a frame
+        if (!due)
+            requestAnimationFrame(redraw);
+        due = true;
+    }
 
     return {
         element,
@@ -167,10 +173,11 @@ export function makeRouting(library) {
             everywhere = part.everywhere ?? everywhere;
             if (!everywhere)
                 part.tokens?.forEach(addToken);
-            if (!due && (tokens.length || everywhere)) { // at most once a frame
-                due = true;
-                requestAnimationFrame(redraw);
-            }
+            redrawSoon();
+        },
+        end() { // nothing more comes
+            isOver = true;
+            redrawSoon();
         },
     };
 }
