@@ -2,7 +2,8 @@
 # screenshots.sh MODEL LIBRARY - take the pictures of the page that are in docs/pictures, of
 # "quiver serve" with that model and library, by Chromium without a window.
 #
-# Needs chromium and chromium-driver, which speak WebDriver, and curl. Debian has all three.
+# Needs chromium and chromium-driver, which speak WebDriver, and curl; optipng makes the
+# pictures smaller. Debian has all of them.
 set -eu
 cd "$(dirname "$0")/.."
 model=$1 library=$2 out=docs/pictures
@@ -74,6 +75,7 @@ ask() {
 take() {
     curl -sSf "$driver/screenshot" | sed -E 's/.*"value":"([^"]+)".*/\1/' |
         base64 -d > "$out/page-$1.png"
+    ! command -v optipng > /dev/null || optipng -quiet -o3 "$out/page-$1.png"
     echo "$out/page-$1.png: $(wc -c < "$out/page-$1.png") bytes"
 }
 
