@@ -72,7 +72,9 @@ export async function answer(place, ask, library, signal) {
     card.removeAttribute("aria-busy");
     routing.end();
     if (failure) {
-        note.before(make("p", {class: "problem", role: "alert"}, failure.message));
+        const hint = /chat template/.test(failure.message)
+            ? " Under “Complete” it goes on with a text, which needs none." : "";
+        note.before(make("p", {class: "problem", role: "alert"}, failure.message + hint));
         return text || null;
     }
     if (!text)

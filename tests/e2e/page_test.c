@@ -288,6 +288,9 @@ static void two_answer_side_by_side(void **state)
     ask_page("Hello");
     await_that(IS_DONE(0) " && " IS_DONE(1));
     assert_true(holds(SAID(1) " === " WHOLE));
+    await_that(IN_CARD(1, "textContent.includes('The same at every token, layer and site"
+                          "A sums_add25%')"));
+    assert_true(holds(IN_CARD(1, "querySelector('.tokens').hidden")));
     assert_true(holds("((a, b) => a.top === b.top && a.right < b.left)(...[...document."
                       "querySelectorAll('.card')].map((x) => x.getBoundingClientRect()))"));
     json_t *one = stub_was_asked(0), *other = stub_was_asked(1);
@@ -320,7 +323,8 @@ static void a_refusal_is_a_sentence(void **state)
                    "chat");
     ask_page("Hello");
     await_that("document.querySelector('[role=alert]')?.textContent === "
-               "'The model has no chat template.'");
+               "'The model has no chat template. Under “Complete” it goes on with a text, "
+               "which needs none.'");
     assert_true(holds("document.querySelector('#prompt').value === 'Hello'"));
 }
 

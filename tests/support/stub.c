@@ -78,9 +78,33 @@ static void tell_library(struct qv_call *c)
 /* ---- a text ---- */
 
 struct speech {
-    bool is_chat, is_routed;
+    bool is_chat, is_routed, is_fixed;
     size_t next;
 };
+
+static json_t *expert_names(void)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < stub.n; i++)
+        json_array_append_new(names, json_string(stub.name[i]));
+    return names;
+}
+
+/* What a router tells that treats all tokens and sites alike. */
+static json_t *fixed_routing_of(size_t t)
+{
+    json_t *o = json_pack("{s:[{s:s, s:[]}]}", "tokens", "token", words[t], "sites");
+    if (t)
+        return o;
+    json_t *everywhere = json_array();
+    for (size_t i = 0; i < stub.n; i++)
+        json_array_append_new(everywhere,
+                              json_pack("[I, f]", (json_int_t)i, 1 / (double)stub.n));
+    json_object_set_new(o, "experts", expert_names());
+    json_object_set_new(o, "sites", json_array());
+    json_object_set_new(o, "everywhere", everywhere);
+    return o;
+}
 
 /* Token t: at every site expert t with 0.75, the one after it with 0.25. */
 static json_t *routing_of(size_t t)
@@ -131,7 +155,8 @@ static bool speak(void *arg, struct qv__str *out)
     json_t *choice = s->is_chat ? json_pack("{s:{s:s}}", "delta", "content", word)
                                 : json_pack("{s:s}", "text", word);
     if (s->is_routed)
-        json_object_set_new(choice, "routing", routing_of(s->next));
+        json_object_set_new(choice, "routing",
+                            s->is_fixed ? fixed_routing_of(s->next) : routing_of(s->next));
     pthread_mutex_unlock(&stub.lock);
     if (s->next++ + 1 == QV_COUNT(words))
         json_object_set_new(choice, "finish_reason", json_string("stop"));
@@ -152,7 +177,10 @@ static void answer_text(struct qv_call *c)
         refuse(c, 400, "nothing is called 'routing' here", "routing");
     } else {
         struct speech *s = calloc(1, sizeof *s);
-        *s = (struct speech){strstr(qv__call_path(c), "chat") != NULL, wants, 0};
+        const char *model = json_string_value(json_object_get(root, "model"));
+        *s = (struct speech){.is_chat = strstr(qv__call_path(c), "chat") != NULL,
+                             .is_routed = wants,
+                             .is_fixed = model && strcmp(model, "quiver/uniform") == 0};
         qv__call_stream(c, "text/event-stream", speak, free, s);
     }
     if (root)

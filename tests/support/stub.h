@@ -1,9 +1,9 @@
 /* stub.h - a server that has the page and speaks its API, with answers that are made up.
  *
  * It says the same text to everybody, a word every few milliseconds; token t is routed to
- * the experts t, t + 1, ... of its library, in turn. So a test knows what the page must
- * show, sees it while it comes, and provokes what a real server does only when something is
- * wrong.
+ * the experts t, t + 1, ... of its library, in turn, and by quiver/uniform to all alike. So
+ * a test knows what the page must show, sees it while it comes, and provokes what a real
+ * server does only when something is wrong.
  */
 #ifndef TESTS_SUPPORT_STUB_H
 #define TESTS_SUPPORT_STUB_H
