@@ -288,8 +288,10 @@ static void two_answer_side_by_side(void **state)
     ask_page("Hello");
     await_that(IS_DONE(0) " && " IS_DONE(1));
     assert_true(holds(SAID(1) " === " WHOLE));
-    await_that(IN_CARD(1, "textContent.includes('The same at every token, layer and site"
-                          "A sums_add25%')"));
+    await_that(IN_CARD(1, "querySelector('h3').textContent === 'The same at every token, "
+                          "layer and site'"));
+    assert_true(holds(IN_CARD(1, "querySelector('.sites tr').textContent === "
+                                 "'A sums_add25%'")));
     assert_true(holds(IN_CARD(1, "querySelector('.tokens').hidden")));
     assert_true(holds("((a, b) => a.top === b.top && a.right < b.left)(...[...document."
                       "querySelectorAll('.card')].map((x) => x.getBoundingClientRect()))"));
