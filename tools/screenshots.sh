@@ -12,7 +12,9 @@ pids=
 trap 'kill $pids 2> /dev/null || true; wait; rm -rf "$work"' EXIT
 
 for program in chromium chromedriver curl; do
-    command -v $program > /dev/null || { echo "screenshots: $program is missing" >&2; exit 1; }
+    command -v $program > /dev/null && continue
+    echo "screenshots: $program is missing" >&2
+    exit 1
 done
 
 # port LOG WORDS: what a program that was just started says after WORDS.
@@ -25,7 +27,8 @@ port() {
     echo "${number:?$1 never says $2}"
 }
 
-./quiver serve --model "$model" --library "$library" --router arrow --port 0 2> "$work/serve" &
+./quiver serve --model "$model" --library "$library" --router arrow --port 0 \
+    2> "$work/serve" &
 pids=$!
 chromedriver --port=0 > "$work/driver" &
 pids="$pids $!"
@@ -59,7 +62,8 @@ visit() {
 
 # run JAVASCRIPT, in which a text stands between single quotes
 run() {
-    wd /execute/sync "{\"script\":\"$(printf %s "$1" | tr -s '\n ' ' ')\",\"args\":[]}" > /dev/null
+    line=$(printf %s "$1" | tr -s '\n ' ' ')
+    wd /execute/sync "{\"script\":\"$line\",\"args\":[]}" > /dev/null
     sleep "${2:-0.5}"
 }
 

@@ -34,11 +34,11 @@ function summary(reason, usage, seconds) {
     return count + (ENDS[reason] ?? "");
 }
 
-// A card in `place`, filled while the answer comes. Resolves to the text, or to null if there
-// is none because of a failure, which the card tells.
+// A card in `place`, filled while the answer comes. Resolves to the text, or to null if
+// there is none because of a failure, which the card tells.
 //   ask: {id, path, request, opening}   opening: text that the answer goes on from, or ""
 export async function answer(place, ask, library, signal) {
-    const who = whoIs(ask.id), began = performance.now();
+    const who = whoIs(ask.id), isRouted = who.kind === "router", began = performance.now();
     const routing = makeRouting(library);
     const said = make("span", {class: "said"});
     const note = make("p", {class: "help", hidden: true});
@@ -51,7 +51,7 @@ export async function answer(place, ask, library, signal) {
     place.append(card);
     let text = "", silence = "", reason = null, usage = null, failure = null;
     try {
-        for await (const part of speak(ask.path, ask.request, who.kind === "router", signal)) {
+        for await (const part of speak(ask.path, ask.request, isRouted, signal)) {
             text += part.text ?? "";
             said.append(part.text ?? "");
             silence = part.silence ?? silence;

@@ -38,7 +38,8 @@ function refusal(status, text) {
     }
     const words = error.message ?? `the server answered with status ${status}`;
     if (status === 401)
-        return new Refusal("The server wants a key, or another one. " + sentence(words), 401);
+        return new Refusal(`The server wants a key, or another one. ${sentence(words)}`,
+                           401);
     if (status === 429)
         return new Refusal("The server is busy: try again in a moment.", 429);
     return new Refusal(sentence(words), status, error.param);
@@ -103,13 +104,14 @@ async function* eventsOf(response) {
     }
 }
 
-// What is streamed of an answer: {text, routing, reason, usage}, each where it is there; and
-// {silence}, a sentence, where the server does not tell the routing that is wanted.
+// What is streamed of an answer: {text, routing, reason, usage}, each where it is there;
+// and {silence}, a sentence, where the server does not tell the routing that is wanted.
 export async function* speak(path, request, wantsRouting, signal) {
     const post = (body) => ask(path, {
         method: "POST",
         headers: {"Content-Type": "application/json", ...bearer(keys.reading)},
-        body: JSON.stringify({...body, stream: true, stream_options: {include_usage: true}}),
+        body: JSON.stringify({...body, stream: true,
+                              stream_options: {include_usage: true}}),
         signal,
     });
     let response;

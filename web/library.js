@@ -26,8 +26,8 @@ function scores(expert) {
 
 function tasks(expert) {
     const all = expert.tasks ?? [];
-    return all.slice(0, 6).join(", ") + (all.length > 6 ? `, and ${all.length - 6} more` : "")
-        || "–";
+    const rest = all.length > 6 ? `, and ${all.length - 6} more` : "";
+    return all.slice(0, 6).join(", ") + rest || "–";
 }
 
 // Which files are the adapter's: {parts: {config, weights} or {gguf}, stem} or {problem}.
@@ -93,7 +93,8 @@ export function setUpLibrary(onChange) {
     }
 
     function row(expert) {
-        const cell = (label, text, what = {}) => make("td", {"data-label": label, ...what}, text);
+        const cell = (label, text, what = {}) =>
+            make("td", {"data-label": label, ...what}, text);
         return make("tr", {},
             make("th", {scope: "row"}, expert.name),
             cell("Tasks", tasks(expert)), cell("Scores", scores(expert)),
@@ -107,8 +108,9 @@ export function setUpLibrary(onChange) {
 
     function fillTable() {
         const word = byId("find").value.trim().toLowerCase();
-        const found = library.experts.filter((expert) => !word ||
-            [expert.name, ...(expert.tasks ?? [])].some((x) => x.toLowerCase().includes(word)));
+        const has = (text) => text.toLowerCase().includes(word);
+        const found = library.experts.filter(({name, tasks: all}) =>
+            has(name) || all?.some(has));
         byId("experts").replaceChildren(...found.slice(0, MOST_ROWS).map(row));
         const most = found.length > MOST_ROWS ? `, the first ${MOST_ROWS} shown` : "";
         byId("found").textContent = word || most

@@ -1,9 +1,9 @@
 // map.js - the library as a map: experts are dots, the path of an answer is arrows.
 //
-// An answer's path goes from the expert with the most weight in one token to that of the next.
-// A way that was taken more often is drawn thicker. Names are placed one after another, those
-// of the path first, each where it touches no dot and no earlier name; one that finds no
-// place is told when its dot is pointed at or focused.
+// An answer's path goes from the expert with the most weight in one token to that of the
+// next; a way that was taken more often is drawn thicker. Names are placed one after another,
+// those of the path first, each where it touches no dot and no earlier name; one that finds
+// no place is told when its dot is pointed at or focused.
 
 import {make, draw, rove} from "./make.js";
 import {markOf} from "./marks.js";
@@ -71,6 +71,17 @@ function arrow(a, b, count, head) {
     return {element, boxes};
 }
 
+// [from, to, how often] of each two that follow one another.
+function countWays(steps) {
+    const ways = new Map();
+    for (let t = 1; t < steps.length; t++) {
+        const [from, to] = [steps[t - 1], steps[t]], key = `${from} ${to}`;
+        if (from !== to)
+            ways.set(key, [from, to, (ways.get(key)?.[2] ?? 0) + 1]);
+    }
+    return [...ways.values()];
+}
+
 const CLOSE = "Experts that lie close are alike.";
 const RING = "Where experts lie is not told: they stand in a ring.";
 
@@ -92,8 +103,8 @@ export function makeMap(library) {
 
     function tell(i) {
         const {name, tasks} = library.experts[i];
-        const tail = tasks?.length && String(tasks) !== name ? `, of ${tasks.join(", ")}` : "";
-        caption.textContent = `${name}${tail}`;
+        const isPlain = !tasks?.length || String(tasks) === name;
+        caption.textContent = isPlain ? name : `${name}, of ${tasks.join(", ")}`;
     }
 
     const dotOf = library.experts.map((expert, i) => draw("g", {
@@ -109,7 +120,8 @@ export function makeMap(library) {
 
     // Those of `used` may lie on an arrow if need be; `ways`: what arrows cover.
     function writeNames(used, others, ways) {
-        const taken = places.map(({x, y, r}) => ({x0: x - r, x1: x + r, y0: y - r, y1: y + r}));
+        const taken = places.map(({x, y, r}) =>
+            ({x0: x - r, x1: x + r, y0: y - r, y1: y + r}));
         names.replaceChildren();
         for (const i of [...used, ...others]) {
             const name = library.experts[i].name;
@@ -140,28 +152,18 @@ export function makeMap(library) {
             letter.textContent = mark.letter;
             used.push(i);
         }
-        const counts = new Map();
         const steps = path.map((name) => indexOf.get(name)).filter((i) => i !== undefined);
-        steps.forEach((i, t) => {
-            if (t && i !== steps[t - 1]) {
-                const key = `${steps[t - 1]} ${i}`;
-                counts.set(key, (counts.get(key) ?? 0) + 1);
-            }
-        });
         const boxes = [];
         ways.replaceChildren();
-        for (const [key, count] of counts) {
-            const [a, b] = key.split(" ").map((i) => places[i]);
-            const way = arrow(a, b, count, head);
-            if (way) {
-                ways.append(way.element);
-                boxes.push(...way.boxes);
-            }
+        for (const [from, to, count] of countWays(steps)) {
+            const way = arrow(places[from], places[to], count, head);
+            ways.append(...(way ? [way.element] : []));
+            boxes.push(...(way?.boxes ?? []));
         }
         if (steps.length) {
-            const {x, y, r} = places[steps[0]];
+            const {x, y, r} = places[steps[0]], {name} = library.experts[steps[0]];
             ways.append(draw("circle", {class: "start", cx: x, cy: y, r: r + 4}));
-            usual = `The path begins at the ringed ${markOf(path[0]).letter}, ${path[0]}; ` +
+            usual = `The path begins at the ringed ${markOf(name).letter}, ${name}; ` +
                     "thicker arrows were taken more often." +
                     (library.map ? "" : ` ${RING}`);
         }

@@ -8,8 +8,8 @@ import {setUpLibrary} from "./library.js";
 const VIEWS = {
     chat: {title: "Ask the library", prompt: "Your message", send: "Send",
            path: "v1/chat/completions",
-           lead: "One frozen language model and many small experts: every token of an answer " +
-                 "goes to those that fit it. Below each answer you see which."},
+           lead: "One frozen language model and many small experts: every token of an " +
+                 "answer goes to those that fit it. Below each answer you see which."},
     complete: {title: "Continue a text", prompt: "The text's beginning", send: "Continue",
                path: "v1/completions",
                lead: "Write how a text begins. The library goes on, and you see which " +
@@ -34,8 +34,10 @@ function fillSelect(select, models, first) {
     const name = (id) => whoIs(id).name;
     select.replaceChildren(...[first,
         make("option", {value: models.base}, "the base alone"),
-        group("Routers, over all experts", models.routers.map((r) => `${models.base}/${r}`), name),
-        group("One expert", models.experts.map((e) => `${models.base}/expert/${e}`), name)]
+        group("Routers, over all experts",
+              models.routers.map((router) => `${models.base}/${router}`), name),
+        group("One expert",
+              models.experts.map((expert) => `${models.base}/expert/${expert}`), name)]
         .filter(Boolean));
     const ids = [...select.options].map((option) => option.value);
     const arrow = `${models.base}/arrow`;
@@ -104,16 +106,16 @@ async function send(event) {
     const ids = [byId("who").value, byId("beside").value].filter(Boolean);
     const place = make("div", {class: "answers"});
     const turn = make("section", {class: "turn", "aria-label": "Prompt and answers"},
-        isChat ? make("p", {class: "mine"}, make("span", {class: "unseen"}, "You: "), prompt)
-               : null, place);
+        isChat ? make("p", {class: "mine"},
+                      make("span", {class: "unseen"}, "You: "), prompt) : null, place);
     const requests = ids.map((id, side) => requestTo(id, prompt, side));
     logs[view].append(turn);
     setRunning(new AbortController());
     byId("prompt").value = "";
     byId("prompt").focus();
     const opening = isChat ? "" : prompt;
-    const coming = ids.map((id, side) =>
-        answer(place, {id, path, request: requests[side], opening}, library, running.signal));
+    const coming = ids.map((id, side) => answer(
+        place, {id, path, request: requests[side], opening}, library, running.signal));
     turn.scrollIntoView({block: "start"});
     const answers = await Promise.all(coming);
     if (isChat && answers[0] !== null)

@@ -12,7 +12,7 @@ import {markOf} from "./marks.js";
 
 const SHOWN = 8; // experts of one site, or of the whole; the rest are counted
 
-// Of {layer: "3", map: "o"} for "model.layers.3.self_attn.o_proj".
+// {layer: "3", map: "o"} of "model.layers.3.self_attn.o_proj".
 function siteOf(path) {
     const [, layer] = path.match(/(?:^|\.)(?:layers|h|blocks?)\.(\d+)\./) ?? [];
     return {layer, map: path.split(".").pop().replace(/_proj$/, "")};
@@ -20,16 +20,18 @@ function siteOf(path) {
 
 const bySize = (map) => [...map].sort((a, b) => b[1] - a[1]);
 
-// [[name, share]] of all weight at the sites of these tokens, most first.
-function sharesOf(tokens, experts) {
+function addTo(sums, name, weight) {
+    sums.set(name, (sums.get(name) ?? 0) + weight);
+}
+
+// [[name, share]] of all weight at these sites, most first.
+function sharesOf(sites, experts) {
     const sums = new Map();
     let all = 0;
-    for (const token of tokens)
-        for (const site of token.sites)
-            for (const [expert, weight] of site) {
-                sums.set(experts[expert], (sums.get(experts[expert]) ?? 0) + weight);
-                all += weight;
-            }
+    for (const [expert, weight] of sites.flat()) {
+        addTo(sums, experts[expert], weight);
+        all += weight;
+    }
     return bySize(sums).map(([name, sum]) => [name, sum / (all || 1)]);
 }
 
@@ -43,13 +45,13 @@ function chip(name) {
 }
 
 // Weights as one bar of parts, and in words.
-function weights(list, number) {
+function weights(list) {
     const shown = list.slice(0, SHOWN), rest = list.length - shown.length;
     return [
         make("span", {class: "bar", "aria-hidden": "true"}, ...list.map(([name, weight]) =>
             make("span", {class: markOf(name).hue, "--weight": Math.max(weight, 0)}))),
         make("span", {class: "words"}, ...shown.map(([name, weight]) =>
-            make("span", {class: "word"}, chip(name), ` ${name} ${number(weight)}`)),
+            make("span", {class: "word"}, chip(name), ` ${name} ${weight.toFixed(2)}`)),
             rest > 0 ? make("span", {class: "word soft"}, `and ${rest} more`) : null),
     ];
 }
@@ -57,6 +59,7 @@ function weights(list, number) {
 export function makeRouting(library) {
     let experts = [], sites = [], everywhere = null, due = false, isOver = false;
     const tokens = [], tops = []; // tops: the name that each token goes by
+    const sums = new Map();       // of the shares of each expert, over tokens
     const map = makeMap(library);
     const list = make("div", {class: "tokens", role: "listbox",
                               "aria-label": "Tokens of the answer and their experts",
@@ -76,6 +79,11 @@ export function makeRouting(library) {
                 make("div", {class: "detail-top"}, heading, whole), scroll),
             make("figure", {class: "map-place"}, ...map.elements)));
 
+    function wholeShares() {
+        return everywhere ? sharesOf([everywhere], experts)
+            : bySize(sums).map(([name, sum]) => [name, sum / tokens.length]);
+    }
+
     function showWhole(shares) {
         const n = new Set(sites.map((site) => siteOf(site).layer)).size;
         heading.textContent = everywhere ? "The same at every token, layer and site"
@@ -94,15 +102,14 @@ export function makeRouting(library) {
     }
 
     function showToken(i) {
-        const number = (weight) => weight.toFixed(2);
         heading.textContent = `“${shownToken(tokens[i].token)}”, token ${i + 1} of ` +
                               `${tokens.length}: mostly ${tops[i]}`;
         rows.replaceChildren(...tokens[i].sites.map((site, s) => {
             const {layer, map: module} = siteOf(sites[s] ?? "");
             const named = site.map(([expert, weight]) => [experts[expert], weight]);
             return make("tr", {title: sites[s]},
-                make("th", {scope: "row"}, layer === undefined ? module : `${layer} ${module}`),
-                make("td", {}, ...weights(named.sort((a, b) => b[1] - a[1]), number)));
+                make("th", {scope: "row"}, layer ? `${layer} ${module}` : module),
+                make("td", {}, ...weights(named.sort((a, b) => b[1] - a[1]))));
         }));
     }
 
@@ -111,20 +118,22 @@ export function makeRouting(library) {
         list.querySelector("[aria-selected=true]")?.setAttribute("aria-selected", "false");
         whole.hidden = i === null;
         if (i === null) {
-            showWhole(sharesOf(tokens, experts));
+            showWhole(wholeShares());
             map.light();
             return;
         }
         list.querySelectorAll(".token")[i].setAttribute("aria-selected", "true");
         showToken(i);
-        map.light(sharesOf([tokens[i]], experts));
+        map.light(sharesOf(tokens[i].sites, experts));
     }
 
     function addToken(token) {
-        const shares = sharesOf([token], experts), i = tokens.length;
+        const shares = sharesOf(token.sites, experts), i = tokens.length;
         const [name, share] = shares[0] ?? ["nobody", 0], mark = markOf(name);
         tokens.push(token);
         tops.push(name);
+        for (const [one, part] of shares)
+            addTo(sums, one, part);
         list.append(make("span", {
             class: `token ${mark.hue}`, role: "option", tabindex: i ? "-1" : "0",
             "aria-selected": "false", "--tint": `${Math.round(10 + 26 * share)}%`,
@@ -137,25 +146,27 @@ export function makeRouting(library) {
     }
 
     function redraw() {
-        const shares = sharesOf(everywhere ? [{sites: [everywhere]}] : tokens, experts);
-        const counts = new Map();
+        const shares = wholeShares(), counts = new Map();
         due = false;
         list.hidden = legend.hidden = Boolean(everywhere);
         for (const name of tops)
-            counts.set(name, (counts.get(name) ?? 0) + 1);
+            addTo(counts, name, 1);
         legend.replaceChildren(...bySize(counts).map(([name, count]) =>
             make("li", {}, chip(name), ` ${name} `,
                  make("span", {class: "soft"}, plural(count, "token", "tokens")))));
         map.drawPath(tops, shares);
-        scroll.style.setProperty("--rows", Math.max(sites.length, Math.min(shares.length, SHOWN)));
+        scroll.style.setProperty(
+            "--rows", Math.max(sites.length, Math.min(shares.length, SHOWN)));
         if (whole.hidden && isOver) // so that letters and hues go to those who speak, first
             showWhole(shares);
     }
 
     rove(list, ".token");
     element.addEventListener("keydown", (event) => {
-        if (event.key === "Escape" && !whole.hidden)
+        if (event.key === "Escape" && !whole.hidden) {
+            event.stopPropagation(); // and stops no answer
             choose(null);
+        }
     });
 
     function redrawSoon() { // at most once a frame

@@ -1,5 +1,5 @@
-// contrast.js - texts of the page that are hard to read against what lies behind them: a list
-// of sentences, empty if all keep WCAG's ratios (4.5; 3 where letters are large).
+// contrast.js - texts of the page that are hard to read against what lies behind them: a
+// list of sentences, empty if all keep WCAG's ratios (4.5; 3 where letters are large).
 //
 // It is the body of a function. Colours are computed ones; a canvas turns any notation into
 // bytes, and what is transparent is laid over what lies behind it.
