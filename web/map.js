@@ -99,20 +99,25 @@ export function makeMap(library) {
                               draw("path", {class: "head", d: "M0 0 8 4 0 8z"}))),
         ways, dots, names);
     const caption = make("figcaption", {class: "help"});
-    let usual = library.map ? CLOSE : RING;
+    let usual = library.map ? CLOSE : RING, isTelling = false; // of one expert, not the usual
 
     function tell(i) {
+        isTelling = true;
         const {name, tasks} = library.experts[i];
         const isPlain = !tasks?.length || String(tasks) === name;
         caption.textContent = isPlain ? name : `${name}, of ${tasks.join(", ")}`;
+    }
+
+    function tellUsual() {
+        isTelling = false;
+        caption.textContent = usual;
     }
 
     const dotOf = library.experts.map((expert, i) => draw("g", {
         class: "dot", role: "option", tabindex: i ? "-1" : "0", "aria-label": expert.name,
         "aria-selected": "false", transform: `translate(${places[i].x} ${places[i].y})`,
         onpointerenter: () => tell(i), onfocus: () => tell(i),
-        onpointerleave: () => { caption.textContent = usual; },
-        onblur: () => { caption.textContent = usual; },
+        onpointerleave: tellUsual, onblur: tellUsual,
     }, draw("circle", {class: "reach", r: 11}), draw("circle", {class: "halo", r: 0}),
        draw("circle", {class: "spot", r: SMALL}), draw("text", {class: "letter", y: 3.5})));
     dots.append(...dotOf);
@@ -169,7 +174,8 @@ export function makeMap(library) {
         }
         const others = all.length > NAMED ? [] : all.filter((i) => !used.includes(i));
         writeNames(used, others, boxes);
-        caption.textContent = usual;
+        if (!isTelling)
+            tellUsual();
     }
 
     // Halos by the weights of one token: [[name, share]]; none: no halos.
