@@ -1,7 +1,7 @@
 // map.js - the library as a map: experts are dots, the path of an answer is arrows.
 //
 // An answer's path goes from the expert with the most weight in one token to that of the
-// next; a way that was taken more often is drawn thicker. Names are placed one after another,
+// next; a way that was taken more often is drawn thicker. Names are placed one by one,
 // those of the path first, each where it touches no dot and no earlier name; one that finds
 // no place is told when its dot is pointed at or focused.
 
@@ -99,7 +99,7 @@ export function makeMap(library) {
                               draw("path", {class: "head", d: "M0 0 8 4 0 8z"}))),
         ways, dots, names);
     const caption = make("figcaption", {class: "help"});
-    let usual = library.map ? CLOSE : RING, isTelling = false; // of one expert, not the usual
+    let usual = library.map ? CLOSE : RING, isTelling = false; // of one expert
 
     function tell(i) {
         isTelling = true;
