@@ -59,6 +59,8 @@ $B/quiver: $(call obj,$(CLI)) $B/libquiver.a
 	@echo link $@
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$B/src/server/page.o: $(wildcard web/*)
+
 $B/src/kern/block.o: CFLAGS += -O3
 # Kernels are built for the machine they name; kern/dispatch.c picks one.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)

@@ -28,7 +28,7 @@ struct qv_http {
     size_t n_calls;
 };
 
-enum { HEADERS = 4 };
+enum { HEADERS = 6 };
 
 struct qv_call {
     struct qv_http *h;
@@ -94,9 +94,13 @@ static void send_reply(struct qv_call *c, unsigned status, const char *type,
     if (!r)
         return; // no memory: the connection is cut
     MHD_add_response_header(r, "Content-Type", type);
-    MHD_add_response_header(r, "Cache-Control", "no-store");
-    for (size_t i = 0; i < c->n_headers; i++)
+    bool may_keep = false;
+    for (size_t i = 0; i < c->n_headers; i++) {
         MHD_add_response_header(r, c->name[i], c->value[i]);
+        may_keep = may_keep || strcmp(c->name[i], "Cache-Control") == 0;
+    }
+    if (!may_keep)
+        MHD_add_response_header(r, "Cache-Control", "no-store");
     MHD_queue_response(c->conn, status, r);
     MHD_destroy_response(r);
 }

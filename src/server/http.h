@@ -52,7 +52,7 @@ const char *qv__call_body(const struct qv_call *c, size_t *size);
 /* Whether the peer has gone. */
 bool qv__call_is_gone(const struct qv_call *c);
 
-/* A header of the reply to come. */
+/* A header of the reply to come. Without a Cache-Control among them nobody may keep it. */
 void qv__call_add_header(struct qv_call *c, const char *name, const char *value);
 
 /* The whole reply; `bytes` are copied. */

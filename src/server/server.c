@@ -1,8 +1,9 @@
 /* server.c - the table of endpoints, who may reach them, and the server's life.
  *
- * A path is looked up in the table and nowhere else: no request names a file.
+ * A path is looked up in the table and in the page's: no request names a file.
  */
 #include "server/server.h"
+#include "server/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,13 @@ static const struct endpoint {
     {"/metrics", "GET", qv__answer_metrics, false, false},
 };
 
+static void answer_page(struct qv_server *s, struct qv_call *c)
+{
+    qv__count_reply(s, qv__page_reply(c));
+}
+
+static const struct endpoint page = {"/", "GET", answer_page, true, false};
+
 enum { HEADER_MAX = 32 << 10, BODY_MAX = 8 << 20, SECONDS = 30, MORE_CONNECTIONS = 64 };
 
 int64_t qv__wall_seconds(void)
@@ -37,7 +45,7 @@ static const struct endpoint *find(const char *path)
     for (size_t i = 0; i < QV_COUNT(endpoints); i++)
         if (strcmp(endpoints[i].path, path) == 0)
             return &endpoints[i];
-    return NULL;
+    return qv__page_has(path) ? &page : NULL;
 }
 
 /* "application/json", perhaps with parameters. Pages of other sites cannot send that to a

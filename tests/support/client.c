@@ -156,8 +156,8 @@ struct reply read_reply(int fd)
     struct reply r = {.body = calloc(1, 1)};
     r.head = take_until(&s, "\r\n\r\n");
     assert_int_equal(sscanf(r.head, "HTTP/1.1 %d", &r.status), 1);
-    const char *length = strstr(r.head, "\r\nContent-Length: ");
-    size_t n = length ? strtoul(length + strlen("\r\nContent-Length: "), NULL, 10) : 0;
+    const char *length = strstr(r.head, "\r\nContent-Length:");
+    size_t n = length ? strtoul(length + strlen("\r\nContent-Length:"), NULL, 10) : 0;
     if (length)
         take(&s, &r, n);
     while (strstr(r.head, "Transfer-Encoding: chunked")) {
