@@ -51,6 +51,7 @@ static const struct field {
     {"echo", TEXT, BOOL, AT(echo), 0, 0},
     {"stream", SAYS, BOOL, AT(stream), 0, 0},
     {"ignore_eos", SAYS, BOOL, AT(ignore_eos), 0, 0},
+    {"routing", SAYS, BOOL, AT(routing), 0, 0},
     {"stop", SAYS, VALUE, AT(stop_value), 0, 0},
     {"stream_options", SAYS, IGNORED, 0, 0, 0}, // looked into below
     {"encoding_format", EMBED, STRING, AT(encoding), 0, 0},

@@ -31,7 +31,7 @@ struct qv_ask {
     size_t logprobs;     // of completions: how many likeliest; SIZE_MAX: none
     bool wants_logprobs; // of chats
     size_t top_logprobs;
-    bool echo, stream, include_usage, add_special, ignore_eos;
+    bool echo, stream, include_usage, add_special, ignore_eos, routing;
     const char *stop[QV_STOPS];
     size_t n_stops;
     size_t router_top_k; // 0: not said

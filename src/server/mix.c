@@ -2,6 +2,7 @@
 #include "server/mix.h"
 #include "model/decoder.h"
 #include "model/reuse.h"
+#include "server/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@ struct slot {
     struct qv_job *job; // shared; NULL: free
     struct qv_cache cache;
     struct qv_update update;
-    size_t n_fed;   // tokens in the cache
-    int last;       // token said last
-    uint64_t since; // smaller: came earlier
+    struct qv_reader reader;
+    struct qv_trace *trace; // the job's, or NULL
+    size_t n_fed;           // tokens in the cache
+    int last;               // token said last
+    uint64_t since;         // smaller: came earlier
 };
 
 /* A pass being made. */
@@ -117,6 +120,13 @@ void qv__mix_add(struct qv_mix *x, struct qv_job *job)
     qv_status result = qv__cache_init(&s->cache, x->m, o->n_prompt + o->max_new, &err);
     if (!result)
         result = qv__reuse_update(&s->update, o->reuse, NULL, x->chunk, &err);
+    if (!result)
+        qv__reader_init(&s->reader, &s->update, o->prompt, o->n_prompt);
+    s->trace = qv__job_trace(job);
+    if (s->trace) {
+        s->update.watch = qv__trace_see;
+        s->update.watch_arg = s->trace;
+    }
     if (result)
         leave(s, QV_FINISH_FAILED, &err);
 }
@@ -163,6 +173,8 @@ static void feed(struct qv_mix *x, struct pass *p, struct slot *s, size_t n)
         .begin = begin, .n = n, .n_past = s->n_fed, .cache = (size_t)(s - x->slot)};
     x->part[p->parts.n++] =
         (struct qv_pass_part){begin, n, s->update.bank ? &s->update : NULL};
+    if (s->trace)
+        qv__trace_begin(s->trace, s->n_fed);
     p->parts.n_single += n == 1;
     for (size_t i = 0; i < n; i++) {
         x->token[begin + i] = reads ? o->prompt[s->n_fed + i] : s->last;
@@ -170,7 +182,7 @@ static void feed(struct qv_mix *x, struct pass *p, struct slot *s, size_t n)
     }
     p->b.T += n;
     s->n_fed += n;
-    if (s->n_fed >= o->n_prompt && o->max_new > 0) {
+    if (s->n_fed >= o->n_prompt && s->n_fed < o->n_prompt + o->max_new) {
         x->row[p->n_rows] = (int)(p->b.T - 1);
         x->speaker[p->n_rows++] = s;
     }
@@ -218,12 +230,23 @@ static void end_what_is_done(struct qv_mix *x)
         if (!s->job || is_reading(s))
             continue;
         const struct qv_job_opts *o = qv__job_opts(s->job);
-        size_t n_said = s->n_fed - o->n_prompt + 1; // with the token that is not yet fed
+        // With the token that is not yet fed; where routing is wanted, that comes as well.
+        size_t n_said = s->n_fed - o->n_prompt + 1;
         if (o->max_new > 0 && s->last < 0)
             leave(s, QV_FINISH_STOP, NULL);
-        else if (o->max_new == 0 || n_said == o->max_new)
+        else if (o->max_new == 0 || n_said == o->max_new + (s->trace != NULL))
             leave(s, QV_FINISH_LENGTH, NULL);
     }
+}
+
+/* Let the router of that slot read; returns how many tokens. */
+static size_t read_ahead(struct qv_mix *x, struct slot *s)
+{
+    const struct qv_pass pass = {.m = x->m, .a = &x->acts, .cache = x->cache};
+    size_t n = qv__reader_next(&s->reader, x->chunk);
+    if (n)
+        qv__reader_read(&s->reader, &pass, (size_t)(s - x->slot), x->token, x->pos, n);
+    return n;
 }
 
 size_t qv__mix_turn(struct qv_mix *x)
@@ -232,6 +255,9 @@ size_t qv__mix_turn(struct qv_mix *x)
                      .parts = {.at = x->part}};
     drop_canceled(x);
     struct slot *reader = next_reader(x);
+    const size_t n_ahead = reader ? read_ahead(x, reader) : 0;
+    if (n_ahead)
+        reader = NULL; // its own tokens come in a later turn
     size_t n =
         reader ? qv__min(x->chunk, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
     for (size_t i = 0; i < x->n_slots; i++)
@@ -240,7 +266,7 @@ size_t qv__mix_turn(struct qv_mix *x)
     if (reader)
         feed(x, &p, reader, n);
     if (p.b.T == 0)
-        return 0;
+        return n_ahead;
     struct qv_pass pass = {
         .m = x->m, .a = &x->acts, .b = &p.b, .parts = &p.parts, .cache = x->cache};
     qv__decoder_forward(&pass);
@@ -248,10 +274,13 @@ size_t qv__mix_turn(struct qv_mix *x)
         (qv__job_opts(reader->job)->wants_prompt || qv__job_opts(reader->job)->wants_mean))
         look_at_chunk(x, &pass, reader, p.b.T - n, n);
     qv__decoder_logits(&pass, x->row, p.n_rows);
+    for (size_t i = 0; i < x->n_slots; i++)
+        if (x->slot[i].job)
+            qv__job_fed(x->slot[i].job, x->slot[i].n_fed);
     const float *logits = x->acts.logits;
 #pragma omp parallel for schedule(dynamic) if (p.n_rows > 1)
     for (size_t i = 0; i < p.n_rows; i++)
         speak(x, x->speaker[i], logits + i * x->m->c.V);
     end_what_is_done(x);
-    return p.b.T;
+    return n_ahead + p.b.T;
 }

@@ -2,7 +2,8 @@
  *
  * A turn is one pass over the base with one row for each job that is speaking and a chunk
  * of the prompt of the one that has waited longest among those still being read. Each job
- * has its own keys and values and its own update (base, expert or router).
+ * has its own keys and values and its own update (base, expert or router). A router by text
+ * reads a prompt first (reader.h): in that turn, in place of the chunk.
  *
  * What a job says does not depend on the mix, to the last bit: the rows of jobs stay apart
  * (model/parts.h), and a prompt is cut at multiples of the chunk's size, wherever those

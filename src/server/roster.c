@@ -154,6 +154,27 @@ const qv_reuse *qv__who_reuse(const struct qv_who *w)
     return w->reuse;
 }
 
+size_t qv__who_experts(const struct qv_who *w)
+{
+    return !w->reuse ? 0 : w->reuse->router ? w->reuse->bank->K : w->reuse->n;
+}
+
+const char *qv__who_expert(const struct qv_who *w, size_t i)
+{
+    return w->reuse->router ? w->reuse->bank->name[i] : w->reuse->name[i];
+}
+
+bool qv__who_is_fixed(const struct qv_who *w)
+{
+    return !w->reuse || !w->reuse->router;
+}
+
+float qv__who_weight(const struct qv_who *w, size_t i)
+{
+    (void)i;
+    return 1 / (float)w->reuse->n; // an expert alone, or uniform
+}
+
 void qv__who_keep(void *who)
 {
     struct qv_who *w = who;

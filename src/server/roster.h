@@ -46,7 +46,15 @@ qv_status qv__roster_bind(struct qv_who **out, struct qv_roster *r,
                           const struct qv_choice *choice, qv_err *err) QV_MUST_CHECK;
 
 const qv_reuse *qv__who_reuse(const struct qv_who *who); // NULL: the base
-void qv__who_keep(void *who);                            // one share more
-void qv__who_let_go(void *who);                          // one less; NULL is allowed
+
+/* The experts that answer: those that a router chooses among, or those of a mixture that is
+ * fixed, the same for all tokens and sites, with the weight of each. */
+size_t qv__who_experts(const struct qv_who *who);
+const char *qv__who_expert(const struct qv_who *who, size_t i); // borrowed
+bool qv__who_is_fixed(const struct qv_who *who);
+float qv__who_weight(const struct qv_who *who, size_t i); // of one that is fixed
+
+void qv__who_keep(void *who);   // one share more
+void qv__who_let_go(void *who); // one less; NULL is allowed
 
 #endif
