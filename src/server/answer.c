@@ -161,7 +161,7 @@ static qv_status read_ask(struct answer *a, const char **param, qv_err *err)
     if (!result)
         result = qv__ask_choice(&who, &a->ask, &a->s->o.otherwise, param, err);
     if (!result)
-        result = qv__roster_bind(&a->who, a->s->roster, &who, err);
+        result = qv__roster_bind(&a->who, a->s->roster, &who, param, err);
     if (result)
         return result;
     *param = a->is_chat ? "messages" : "prompt";

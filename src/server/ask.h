@@ -23,6 +23,7 @@ enum { QV_STOPS = 16 };
 /* Strings and values borrow from the request's JSON; NULL where they are not there. */
 struct qv_ask {
     const json_t *prompt, *messages, *input, *stop_value;
+    const json_t *experts, *excluded, *weights;
     const char *model, *router, *compose, *encoding;
     size_t max_tokens; // SIZE_MAX: not said
     float temperature, top_p;

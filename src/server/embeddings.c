@@ -140,7 +140,7 @@ static qv_status prepare(struct embedding *e, const char **param, qv_err *err)
     if (!result)
         result = qv__ask_choice(&who, &e->ask, &e->s->o.otherwise, param, err);
     if (!result)
-        result = qv__roster_bind(&e->who, e->s->roster, &who, err);
+        result = qv__roster_bind(&e->who, e->s->roster, &who, param, err);
     if (result)
         return result;
     *param = "input";

@@ -121,7 +121,8 @@ static qv_status listen_on(struct qv_server *s, qv_err *err)
 static qv_status try_default(struct qv_server *s, qv_err *err)
 {
     struct qv_who *who;
-    qv_status result = qv__roster_bind(&who, s->roster, &s->o.otherwise, err);
+    const char *param;
+    qv_status result = qv__roster_bind(&who, s->roster, &s->o.otherwise, &param, err);
     if (!result)
         qv__who_let_go(who);
     return result;
