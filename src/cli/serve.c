@@ -72,7 +72,7 @@ static void check(struct args *a, struct argp_state *state)
         argp_error(state, "%s needs a --library", c->router ? "--router" : "--expert");
     else if (c->router && c->expert)
         argp_error(state, "--router and --expert: choose one");
-    else if (!c->router && (c->top_k || c->temperature > 0 || c->compose == QV_OUTPUT))
+    else if (!c->router && (c->top_k || c->temperature > 0 || c->compose))
         argp_error(state, "--router-top-k, --router-temperature and --compose need a "
                           "--router");
 }
@@ -104,7 +104,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_COMPOSE:
         if (strcmp(arg, "factor") != 0 && strcmp(arg, "output") != 0)
             argp_error(state, "--compose: '%s' is not factor or output", arg);
-        a->o.otherwise.compose = *arg == 'o' ? QV_OUTPUT : QV_FACTOR;
+        a->o.otherwise.compose = *arg == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
         break;
     case KEY_CHAT:
         a->o.chat = arg;
@@ -136,7 +136,7 @@ static const struct argp_option options[] = {
     {"expert", KEY_EXPERT, "NAME", 0, "This expert of the library", 1},
     {"router-top-k", KEY_TOP_K, "K", 0, "Experts a token may use (4)", 1},
     {"router-temperature", KEY_TEMPERATURE, "X", 0, "Of the router's softmax (1)", 1},
-    {"compose", KEY_COMPOSE, "HOW", 0, "factor or output (factor)", 1},
+    {"compose", KEY_COMPOSE, "HOW", 0, "factor or output (as the router's authors do)", 1},
     {"chat", KEY_CHAT, "NAME", 0, "The chat template (the model's own)", 1},
     {NULL, 0, NULL, 0, "Where, and for whom:", 2},
     {"host", KEY_HOST, "A", 0, "The address to listen on (127.0.0.1)", 2},

@@ -272,7 +272,7 @@ qv_status qv__ask_choice(struct qv_choice *out, const struct qv_ask *a,
     if (a->router_temperature > 0)
         c.temperature = a->router_temperature;
     if (a->compose)
-        c.compose = *a->compose == 'o' ? QV_OUTPUT : QV_FACTOR;
+        c.compose = *a->compose == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
     c.wanted = (struct qv_wanted){a->experts, a->excluded, a->weights};
     *param = "model";
     *out = c;

@@ -123,6 +123,11 @@ static qv_status find_router(const struct qv_router_ops **ops, const struct qv_k
     return qv__shelf_find(kept, r->shelf, *ops, err);
 }
 
+static enum qv_compose compose_of(const struct qv_choice *c)
+{
+    return qv__router_compose(c->router ? qv__router_find(c->router) : NULL, c->compose);
+}
+
 /* What a router by text knows of the chosen ones: copies, all zero if it is none. */
 static qv_status copy_texts(struct qv_text_table *to, const struct qv_text_table *from,
                             const struct qv_selection *chosen, qv_err *err)
@@ -184,7 +189,7 @@ static qv_status route(qv_reuse **out, const struct qv_roster *r,
                                        .vectors = vectors,
                                        .texts = texts.v ? &texts : NULL,
                                        .router = c->router,
-                                       .compose = c->compose};
+                                       .compose = compose_of(c)};
     result = qv__reuse_new(out, r->m, &from, err);
     free(texts.v); // if it was not taken
     free(texts.bias);
@@ -210,7 +215,7 @@ static qv_status bind_chosen(void *arg, qv_reuse **out, const struct qv_selectio
     for (size_t i = 0; !result && i < chosen->n; i++)
         experts[i] = m->r->d.experts[chosen->at[i]];
     if (!result && chosen->weight)
-        result = mix(out, m->r, experts, chosen, m->c->compose, err);
+        result = mix(out, m->r, experts, chosen, compose_of(m->c), err);
     else if (!result)
         result = route(out, m->r, experts, vectors, chosen, m->c, err);
     free(experts);
@@ -228,7 +233,7 @@ static qv_status bind_router(const qv_reuse **out, struct qv_roster *r,
     while (qv__routers()[i] && strcmp(qv__routers()[i]->name, c->router) != 0)
         i++;
     qv_check(i < ROUTERS);
-    qv_reuse **at = &r->router[i][c->compose == QV_OUTPUT];
+    qv_reuse **at = &r->router[i][compose_of(c) == QV_OUTPUT];
     *out = *at;
     if (*at)
         return QV_OK;
@@ -251,7 +256,7 @@ static void identify(char id[QV_HASH_TEXT], const struct qv_roster *r,
     char line[512];
     struct qv__str all = {0};
     int n = snprintf(line, sizeof line, "%.64s %d %zu %a\n", c->router ? c->router : "",
-                     (int)c->compose, has_settings ? c->top_k : 0,
+                     (int)compose_of(c), has_settings ? c->top_k : 0,
                      has_settings ? (double)c->temperature : 0);
     qv__str_add(&all, line, (size_t)n);
     for (size_t i = 0; i < (chosen                   ? chosen->n
@@ -301,7 +306,7 @@ static qv_status set_router(struct qv_who *w, const struct qv_choice *c, qv_err 
         return qv_fail(err, QV_EFORMAT, "the router '%s' has no top-k and no temperature",
                        c->router);
     qv_status result =
-        qv__reuse_like(&w->own, w->reuse, c->top_k, c->temperature, c->compose, err);
+        qv__reuse_like(&w->own, w->reuse, c->top_k, c->temperature, compose_of(c), err);
     w->reuse = w->own;
     return result;
 }

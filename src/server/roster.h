@@ -24,8 +24,8 @@ struct qv_choice {
     const char *router, *expert; // one of them, or neither
     size_t top_k;                // of the router; 0: its default
     float temperature;           // of the router; 0: its default
-    enum qv_compose compose;
-    struct qv_wanted wanted; // of the experts; with weights there is no router
+    qv_composition compose;      // default: the router's own
+    struct qv_wanted wanted;     // of the experts; with weights there is no router
 };
 
 /* Read the library at that path (NULL: there is none). The model is borrowed. The caller
