@@ -95,6 +95,7 @@ $B/libsupport.a: $(call obj,$(SUP))
 $(TESTS): $B/%: $B/%.o $B/libsupport.a $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $B/tests/e2e/stories_test: | $B/tools/llama2c
+$B/tests/e2e/serve_tls_test: LDLIBS += -lgnutls
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a

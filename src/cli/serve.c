@@ -25,6 +25,8 @@ enum {
     KEY_HOST,
     KEY_PORT,
     KEY_KEYS,
+    KEY_TLS_CERT,
+    KEY_TLS_KEY,
     KEY_SECONDS,
     KEY_DRAIN,
     KEY_SLOTS,
@@ -72,6 +74,8 @@ static void check(struct args *a, struct argp_state *state)
         argp_error(state, "%s needs a --library", c->router ? "--router" : "--expert");
     else if (c->router && c->expert)
         argp_error(state, "--router and --expert: choose one");
+    else if (!a->o.tls_cert != !a->o.tls_key)
+        argp_error(state, "--tls-cert and --tls-key: both are needed for TLS");
     else if (!c->router && (c->top_k || c->temperature > 0 || c->compose))
         argp_error(state, "--router-top-k, --router-temperature and --compose need a "
                           "--router");
@@ -120,6 +124,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_KEYS:
         a->o.key_file = arg;
         break;
+    case KEY_TLS_CERT:
+        a->o.tls_cert = arg;
+        break;
+    case KEY_TLS_KEY:
+        a->o.tls_key = arg;
+        break;
     case ARGP_KEY_END:
         check(a, state);
         break;
@@ -142,6 +152,8 @@ static const struct argp_option options[] = {
     {"host", KEY_HOST, "A", 0, "The address to listen on (127.0.0.1)", 2},
     {"port", KEY_PORT, "N", 0, "The port; 0 is any free one (8080)", 2},
     {"api-key-file", KEY_KEYS, "FILE", 0, "Keys, one a line; requests must carry one", 2},
+    {"tls-cert", KEY_TLS_CERT, "FILE", 0, "Speak TLS with this certificate, in PEM", 2},
+    {"tls-key", KEY_TLS_KEY, "FILE", 0, "The key to it", 2},
     {NULL, 0, NULL, 0, "Limits:", 3},
     {"slots", KEY_SLOTS, "N", 0, "Texts in progress at most (16)", 3},
     {"queue", KEY_QUEUE, "N", 0, "Texts waiting at most (64)", 3},
@@ -189,9 +201,8 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
                 "--api-key-file\n",
                 host);
     fprintf(stderr,
-            strchr(host, ':') ? "listening on http://[%s]:%u\n"
-                              : "listening on http://%s:%u\n",
-            host, qv__server_port(s));
+            strchr(host, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n",
+            a->o.tls_cert ? "https" : "http", host, qv__server_port(s));
     fflush(stderr);
     while (sigtimedwait(set, NULL, &moment) < 0)
         qv__server_tick(s);

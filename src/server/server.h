@@ -22,6 +22,8 @@ struct qv_server {
     struct qv_roster *roster;
     struct qv_http *http;
     struct qv_keys keys;
+    qv_arena tls;                // owns
+    char *tls_cert, *tls_key;    // the files' text, or NULL
     const struct qv__chat *chat; // NULL: no conversations
     int64_t created;             // seconds since 1970
     atomic_bool is_draining;
