@@ -59,6 +59,7 @@ $B/quiver: $(call obj,$(CLI)) $B/libquiver.a
 	@echo link $@
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+$B/src/server/openapi.o: src/server/openapi.json
 $B/src/kern/block.o: CFLAGS += -O3
 # Kernels are built for the machine they name; kern/dispatch.c picks one.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)

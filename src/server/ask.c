@@ -81,6 +81,12 @@ static const struct field {
     {"dimensions", EMBED, NEUTRAL, 0, 0, 0},
 };
 
+const char *qv__ask_name(size_t i, unsigned *where)
+{
+    *where = i < QV_COUNT(fields) ? fields[i].where : 0;
+    return i < QV_COUNT(fields) ? fields[i].name : NULL;
+}
+
 static bool is_neutral(const json_t *v)
 {
     return json_is_null(v) || json_is_false(v) ||

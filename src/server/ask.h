@@ -44,6 +44,9 @@ struct qv_ask {
 qv_status qv__ask_read(struct qv_ask *a, const json_t *o, enum qv_asks what,
                        const char **param, qv_err *err) QV_MUST_CHECK;
 
+/* The i-th name that may stand in some request, those in *where; NULL after the last. */
+const char *qv__ask_name(size_t i, unsigned *where);
+
 /* Who is to answer: by `model`, where `router` and its options may override what that says;
  * or `otherwise`, if nothing is said. Fails as above. */
 qv_status qv__ask_choice(struct qv_choice *out, const struct qv_ask *a,

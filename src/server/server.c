@@ -22,6 +22,7 @@ static const struct endpoint {
     {"/tokenize", "POST", qv__answer_tokenize, false, false},
     {"/health", "GET", qv__answer_health, true, false},
     {"/metrics", "GET", qv__answer_metrics, false, false},
+    {"/openapi.json", "GET", qv__answer_openapi, true, false},
 };
 
 enum {
@@ -37,6 +38,12 @@ int64_t qv__wall_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return t.tv_sec;
+}
+
+const char *qv__endpoint(size_t i, const char **method)
+{
+    *method = i < QV_COUNT(endpoints) ? endpoints[i].method : NULL;
+    return i < QV_COUNT(endpoints) ? endpoints[i].path : NULL;
 }
 
 static const struct endpoint *find(const char *path)
