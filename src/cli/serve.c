@@ -33,6 +33,7 @@ enum {
     KEY_QUEUE,
     KEY_CONTEXT,
     KEY_CHUNK,
+    KEY_PREFIX,
 };
 
 /* Options of the engine and of connections; false if it is none of them. */
@@ -57,6 +58,10 @@ static bool parse_limits(int key, const char *arg, struct argp_state *state)
         break;
     case KEY_CHUNK:
         a->o.engine.chunk = qv__arg_size(state, "--chunk", arg, 1);
+        break;
+    case KEY_PREFIX:
+        a->o.engine.prefix_bytes =
+            qv__min(qv__arg_size(state, "--prefix-cache", arg, 0), SIZE_MAX >> 20) << 20;
         break;
     default:
         return false;
@@ -160,6 +165,8 @@ static const struct argp_option options[] = {
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
     {"chunk", KEY_CHUNK, "N", 0, "Prompt tokens in one pass (64)", 3},
+    {"prefix-cache", KEY_PREFIX, "MB", 0,
+     "Memory for keys and values of how prompts begin (256; 0: none)", 3},
     {"seconds", KEY_SECONDS, "N", 0, "For a request to arrive (30)", 3},
     {"drain", KEY_DRAIN, "N", 0, "Seconds to finish what was begun after SIGTERM (30)", 3},
     {0},
@@ -215,7 +222,10 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
 
 int cmd_serve(int argc, char **argv)
 {
-    struct args a = {.drain = 30, .o = {.port = 8080, .seed = UINT64_MAX}};
+    struct args a = {.drain = 30,
+                     .o = {.port = 8080,
+                           .seed = UINT64_MAX,
+                           .engine = {.prefix_bytes = (size_t)256 << 20}}};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
     qv_model *m = NULL;

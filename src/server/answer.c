@@ -77,6 +77,7 @@ static struct qv_job_opts opts_of(const struct answer *a, const struct qv_prompt
         .wants_routing = k->routing,
         .routes_prompt = k->routing && k->echo,
         .reuse = qv__who_reuse(a->who),
+        .who_id = qv__who_id(a->who),
         .who = a->who,
         .keep = qv__who_keep,
         .let_go = qv__who_let_go,
@@ -181,14 +182,17 @@ static qv_status read_ask(struct answer *a, const char **param, qv_err *err)
 
 static json_t *usage_of(const struct answer *a)
 {
-    size_t read = 0, said = 0;
-    for (size_t i = 0; i < a->n_prompts; i++)
+    size_t read = 0, said = 0, recalled = 0;
+    for (size_t i = 0; i < a->n_prompts; i++) {
         read += a->prompt[i].n;
+        recalled += qv__job_recalled(a->choice[i * a->ask.n].job);
+    }
     for (size_t i = 0; i < a->n_choices; i++)
         said += a->choice[i].n_taken;
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)read,
+    return json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)read,
                      "completion_tokens", (json_int_t)said, "total_tokens",
-                     (json_int_t)(read + said));
+                     (json_int_t)(read + said), "prompt_tokens_details", "cached_tokens",
+                     (json_int_t)recalled);
 }
 
 /* Takes choices. */

@@ -19,6 +19,7 @@ struct qv_job {
     float *mean;                       // [wants_mean]
     void *mem;                         // owns the arrays
     size_t n_hidden;
+    atomic_size_t n_recalled;
     size_t n_made;          // tokens, of which n_said are told of
     struct qv_trace *trace; // owned, or NULL
     atomic_uint owners;
@@ -206,6 +207,16 @@ void qv__job_say(struct qv_job *j, int id, const float *logits, size_t V)
         qv__likely(&j->said[n], j->top + n * j->o.n_top, j->o.n_top, logits, V);
     if (!j->trace)
         tell(j, n + 1);
+}
+
+void qv__job_set_recalled(struct qv_job *j, size_t n)
+{
+    atomic_store(&j->n_recalled, n);
+}
+
+size_t qv__job_recalled(const struct qv_job *j)
+{
+    return atomic_load(&j->n_recalled);
 }
 
 void qv__job_fed(struct qv_job *j, size_t n)

@@ -30,8 +30,11 @@ struct qv_job_opts {
     bool routes_prompt;  // and of the prompt's
 
     /* Who answers, borrowed by all copies of these options; NULL is the base. `keep` is
-     * called when a job is made of them, `let_go` when it ends; both may be NULL. */
+     * called when a job is made of them, `let_go` when it ends; both may be NULL. Prompts
+     * that begin alike share work among jobs of one `who_id`: the same for the same
+     * answers; NULL shares with none. */
     const qv_reuse *reuse;
+    const char *who_id;
     void *who;
     void (*keep)(void *who);
     void (*let_go)(void *who);
@@ -79,6 +82,10 @@ const float *qv__job_mean(struct qv_job *job);
 struct qv_trace *qv__job_trace(struct qv_job *job);
 const qv_err *qv__job_error(struct qv_job *job);
 
+/* Tokens of its prompt whose keys and values an earlier prompt had left: known once a token
+ * is said, or at the end. */
+size_t qv__job_recalled(const struct qv_job *job);
+
 /* ---- for the engine ---- */
 
 struct qv_job *qv__job_share(struct qv_job *job);
@@ -87,6 +94,8 @@ bool qv__job_is_canceled(const struct qv_job *job);
 /* A token that logits [V] led to: it is said, or (i > 0) it is the prompt's i-th. */
 void qv__job_say(struct qv_job *job, int id, const float *logits, size_t V);
 void qv__job_read(struct qv_job *job, size_t i, const float *logits, size_t V);
+
+void qv__job_set_recalled(struct qv_job *job, size_t n);
 
 /* The first n tokens, prompt and answer, have been through the model. */
 void qv__job_fed(struct qv_job *job, size_t n);

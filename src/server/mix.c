@@ -1,7 +1,9 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
 #include "model/decoder.h"
+#include "model/reading.h"
 #include "model/reuse.h"
+#include "server/prefix.h"
 #include "server/reader.h"
 
 #include <stdlib.h>
@@ -14,6 +16,8 @@ struct slot {
     struct qv_cache cache;
     struct qv_update update;
     struct qv_reader reader;
+    struct qv_chain chain;  // of the prompt's tokens that were fed in whole chunks
+    bool is_begun;          // the chain
     struct qv_trace *trace; // the job's, or NULL
     size_t n_fed;           // tokens in the cache
     int last;               // token said last
@@ -32,6 +36,8 @@ struct qv_mix {
     struct qv_acts acts;
     size_t n_slots, n_ctx, chunk;
     uint64_t n_added;
+    struct qv_prefix *prefix; // or NULL
+    size_t n_reused;
     struct slot *slot;         // [n_slots]
     struct qv_cache **cache;   // [n_slots]
     struct qv_seq *seq;        // [n_slots]
@@ -42,7 +48,7 @@ struct qv_mix {
 };
 
 qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, size_t n_ctx,
-                      size_t chunk, qv_err *err)
+                      size_t chunk, size_t prefix_bytes, qv_err *err)
 {
     qv_check(n_slots > 0 && chunk > 0 && n_ctx <= m->c.n_ctx);
     *out = NULL;
@@ -53,6 +59,8 @@ qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, si
     size_t T = n_slots + chunk;
     qv_status result =
         qv__acts_init(&x->acts, m, T, n_ctx, qv__max(n_slots, GROUP), 0, 0, err);
+    if (!result && prefix_bytes)
+        result = qv__prefix_new(&x->prefix, m, chunk, prefix_bytes, err);
     x->slot = calloc(n_slots, sizeof *x->slot);
     x->cache = calloc(n_slots, sizeof *x->cache);
     x->seq = calloc(n_slots, sizeof *x->seq);
@@ -94,6 +102,7 @@ void qv__mix_free(struct qv_mix *x)
         if (x->slot[i].job)
             leave(&x->slot[i], QV_FINISH_FAILED, &err);
     qv__acts_end(&x->acts);
+    qv__prefix_free(x->prefix);
     free(x->slot);
     free(x->cache);
     free(x->seq);
@@ -137,6 +146,16 @@ size_t qv__mix_busy(const struct qv_mix *x)
     for (size_t i = 0; i < x->n_slots; i++)
         n += x->slot[i].job != NULL;
     return n;
+}
+
+size_t qv__mix_reused(const struct qv_mix *x)
+{
+    return x->n_reused;
+}
+
+size_t qv__mix_prefix_bytes(const struct qv_mix *x)
+{
+    return qv__prefix_bytes(x->prefix);
 }
 
 static void drop_canceled(struct qv_mix *x)
@@ -249,6 +268,33 @@ static size_t read_ahead(struct qv_mix *x, struct slot *s)
     return n;
 }
 
+/* Before the first token of a prompt: what is remembered of how it begins, but for its last
+ * token, which is to be answered. A prompt of which more is asked is read whole. */
+static void recall(struct qv_mix *x, struct slot *s)
+{
+    const struct qv_job_opts *o = qv__job_opts(s->job);
+    if (s->is_begun || !x->prefix || !o->who_id)
+        return;
+    const bool reads = qv__update_reads(&s->update);
+    qv__chain_begin(&s->chain, o->who_id, o->prompt,
+                    reads ? qv__min(o->n_prompt, QV_READ_TOKENS) : 0);
+    s->is_begun = true;
+    if (o->wants_prompt || o->wants_mean || o->routes_prompt)
+        return;
+    s->n_fed = x->chunk * qv__prefix_fetch(x->prefix, &s->chain, o->prompt,
+                                           (o->n_prompt - 1) / x->chunk, &s->cache);
+    qv__job_set_recalled(s->job, s->n_fed);
+    x->n_reused += s->n_fed;
+}
+
+/* Its last n prompt tokens were fed. */
+static void remember(struct qv_mix *x, struct slot *s, size_t n)
+{
+    if (s->is_begun && n == x->chunk)
+        qv__prefix_keep(x->prefix, &s->chain, qv__job_opts(s->job)->prompt + s->n_fed - n,
+                        &s->cache, s->n_fed - n);
+}
+
 size_t qv__mix_turn(struct qv_mix *x)
 {
     struct pass p = {.b = {.token = x->token, .pos = x->pos, .seq = x->seq},
@@ -258,6 +304,8 @@ size_t qv__mix_turn(struct qv_mix *x)
     const size_t n_ahead = reader ? read_ahead(x, reader) : 0;
     if (n_ahead)
         reader = NULL; // its own tokens come in a later turn
+    if (reader)
+        recall(x, reader);
     size_t n =
         reader ? qv__min(x->chunk, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
     for (size_t i = 0; i < x->n_slots; i++)
@@ -270,6 +318,8 @@ size_t qv__mix_turn(struct qv_mix *x)
     struct qv_pass pass = {
         .m = x->m, .a = &x->acts, .b = &p.b, .parts = &p.parts, .cache = x->cache};
     qv__decoder_forward(&pass);
+    if (reader)
+        remember(x, reader, n);
     if (reader &&
         (qv__job_opts(reader->job)->wants_prompt || qv__job_opts(reader->job)->wants_mean))
         look_at_chunk(x, &pass, reader, p.b.T - n, n);

@@ -309,6 +309,75 @@ static void a_router_that_lacks_something_says_what(void **state)
     json_decref(v);
 }
 
+/* Tokens that were recalled for a prompt of 20 tokens; the answer, the caller's, in *text.
+ */
+static long recalled(const struct served *s, const char *rest, char **text)
+{
+    char body[512];
+    snprintf(body, sizeof body,
+             "{\"prompt\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20],"
+             "\"max_tokens\":9,\"temperature\":0,\"logprobs\":2%s}",
+             rest);
+    json_t *v = told(s, TEXT_PATH, 200, body);
+    const json_t *details =
+        json_object_get(json_object_get(v, "usage"), "prompt_tokens_details");
+    const json_t *n = json_object_get(details, "cached_tokens");
+    assert_true(json_is_integer(n));
+    long count = (long)json_integer_value(n);
+    *text = json_dumps(json_object_get(v, "choices"), JSON_COMPACT);
+    json_decref(v);
+    return count;
+}
+
+static void prompts_that_begin_alike_are_read_once_by_each_who_answers(void **state)
+{
+    (void)state;
+    static const char *const rest[] = {
+        "",
+        ",\"model\":\"quiver/arrow\"",
+        ",\"model\":\"quiver/arrow\",\"router_top_k\":1",
+        ",\"model\":\"quiver/arrow\",\"router_temperature\":2",
+        ",\"model\":\"quiver/arrow\",\"compose\":\"output\"",
+        ",\"model\":\"quiver/arrow\",\"experts\":[\"a\",\"b\"]",
+        ",\"model\":\"quiver/arrow\",\"experts\":[\"a\",\"c\"]",
+        ",\"model\":\"quiver/uniform\"",
+        ",\"model\":\"quiver/expert/a\"",
+        ",\"model\":\"quiver/expert/b\"",
+        ",\"weights\":{\"a\":1}",
+        ",\"weights\":{\"a\":2}",
+        ",\"weights\":{\"a\":2},\"compose\":\"output\"",
+        ",\"model\":\"quiver/tp\"",
+    };
+    struct served with = serve("--model m --library lib --compute f32 --chunk 8");
+    char *text[2][QV_COUNT(rest)];
+    for (size_t i = 0; i < QV_COUNT(rest); i++)
+        assert_int_equal(recalled(&with, rest[i], &text[0][i]), 0);
+    for (size_t i = 0; i < QV_COUNT(rest); i++) {
+        assert_int_equal(recalled(&with, rest[i], &text[1][i]), 16);
+        assert_string_equal(text[0][i], text[1][i]);
+        free(text[0][i]), free(text[1][i]);
+    }
+    struct reply r = asked(&with, "/metrics", "", NULL);
+    char line[64];
+    snprintf(line, sizeof line, "\nquiver_prefix_tokens_total %zu\n", 16 * QV_COUNT(rest));
+    assert_non_null(strstr(r.body, line));
+    assert_null(strstr(r.body, "\nquiver_prefix_bytes 0\n"));
+    free_reply(&r);
+    end_server(&with);
+}
+
+static void without_a_prefix_cache_nothing_is_recalled(void **state)
+{
+    (void)state;
+    char *text;
+    struct served s = serve("--model m --compute f32 --chunk 8 --prefix-cache 0");
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(recalled(&s, "", &text), 0);
+        free(text);
+    }
+    end_server(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +391,8 @@ int main(void)
         cmocka_unit_test(wrong_choices_are_refused_by_name),
         cmocka_unit_test(a_list_of_too_many_names_is_refused),
         cmocka_unit_test(a_router_that_lacks_something_says_what),
+        cmocka_unit_test(prompts_that_begin_alike_are_read_once_by_each_who_answers),
+        cmocka_unit_test(without_a_prefix_cache_nothing_is_recalled),
     };
     return cmocka_run_group_tests(tests, open_servers, close_servers);
 }
