@@ -95,7 +95,8 @@ static void pass_over(struct wanted *want, struct qv_job *job, const qv_reuse *r
     qv__update_end(&u);
 }
 
-/* The told tokens from `first` on. */
+/* The told tokens from `first` on. The weights of this model are large, and so are logits:
+ * that products of one row and of many round differently shows in the third digit. */
 static void assert_told(struct qv_job *job, const struct wanted *want, size_t first,
                         const char *router)
 {
@@ -111,7 +112,7 @@ static void assert_told(struct qv_job *job, const struct wanted *want, size_t fi
                 assert_true(j == 0 || at[j].weight <= at[j - 1].weight);
             }
             assert_close_at(got, want->w + (site * ALL + token) * STAGE_EXPERTS,
-                            STAGE_EXPERTS, 1e-3, 0, router, __FILE__, __LINE__);
+                            STAGE_EXPERTS, 1e-2, 0, router, __FILE__, __LINE__);
         }
 }
 
