@@ -60,7 +60,7 @@ $B/quiver: $(call obj,$(CLI)) $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $B/src/server/page.o: $(wildcard web/*)
-
+$B/src/server/openapi.o: src/server/openapi.json
 $B/src/kern/block.o: CFLAGS += -O3
 # Kernels are built for the machine they name; kern/dispatch.c picks one.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
@@ -97,6 +97,7 @@ $B/libsupport.a: $(call obj,$(SUP))
 $(TESTS): $B/%: $B/%.o $B/libsupport.a $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
 $B/tests/e2e/stories_test: | $B/tools/llama2c
+$B/tests/e2e/serve_tls_test: LDLIBS += -lgnutls
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/bench/ngram: $B/tests/support/ngram.o

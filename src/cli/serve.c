@@ -24,12 +24,15 @@ enum {
     KEY_HOST,
     KEY_PORT,
     KEY_KEYS,
+    KEY_TLS_CERT,
+    KEY_TLS_KEY,
     KEY_SECONDS,
     KEY_DRAIN,
     KEY_SLOTS,
     KEY_QUEUE,
     KEY_CONTEXT,
     KEY_CHUNK,
+    KEY_PREFIX,
 };
 
 /* Options of the engine and of connections; false if it is none of them. */
@@ -55,6 +58,10 @@ static bool parse_limits(int key, const char *arg, struct argp_state *state)
     case KEY_CHUNK:
         a->o.engine.chunk = qv__arg_size(state, "--chunk", arg, 1);
         break;
+    case KEY_PREFIX:
+        a->o.engine.prefix_bytes =
+            qv__min(qv__arg_size(state, "--prefix-cache", arg, 0), SIZE_MAX >> 20) << 20;
+        break;
     default:
         return false;
     }
@@ -71,7 +78,9 @@ static void check(struct args *a, struct argp_state *state)
         argp_error(state, "%s needs a --library", c->router ? "--router" : "--expert");
     else if (c->router && c->expert)
         argp_error(state, "--router and --expert: choose one");
-    else if (!c->router && (c->top_k || c->temperature > 0 || c->compose == QV_OUTPUT))
+    else if (!a->o.tls_cert != !a->o.tls_key)
+        argp_error(state, "--tls-cert and --tls-key: both are needed for TLS");
+    else if (!c->router && (c->top_k || c->temperature > 0 || c->compose))
         argp_error(state, "--router-top-k, --router-temperature and --compose need a "
                           "--router");
 }
@@ -101,8 +110,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_COMPOSE:
         a->o.otherwise.compose = qv__arg_second(state, "--compose", arg, "factor", "output")
-                                     ? QV_OUTPUT
-                                     : QV_FACTOR;
+                                     ? QV_COMPOSE_OUTPUT
+                                     : QV_COMPOSE_FACTOR;
         break;
     case KEY_CHAT:
         a->o.chat = arg;
@@ -117,6 +126,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_KEYS:
         a->o.key_file = arg;
+        break;
+    case KEY_TLS_CERT:
+        a->o.tls_cert = arg;
+        break;
+    case KEY_TLS_KEY:
+        a->o.tls_key = arg;
         break;
     case ARGP_KEY_END:
         check(a, state);
@@ -134,18 +149,22 @@ static const struct argp_option options[] = {
     {"expert", KEY_EXPERT, "NAME", 0, "This expert of the library", 1},
     {"router-top-k", KEY_TOP_K, "K", 0, "Experts a token may use (4)", 1},
     {"router-temperature", KEY_TEMPERATURE, "X", 0, "Of the router's softmax (1)", 1},
-    {"compose", KEY_COMPOSE, "HOW", 0, "factor or output (factor)", 1},
+    {"compose", KEY_COMPOSE, "HOW", 0, "factor or output (as the router's authors do)", 1},
     {"chat", KEY_CHAT, "NAME", 0, "The chat template (the model's own)", 1},
     {NULL, 0, NULL, 0, "Where, and for whom:", 2},
     {"host", KEY_HOST, "A", 0, "The address to listen on (127.0.0.1)", 2},
     {"port", KEY_PORT, "N", 0, "The port; 0 is any free one (8080)", 2},
     {"api-key-file", KEY_KEYS, "FILE", 0, "Keys, one a line; requests must carry one", 2},
+    {"tls-cert", KEY_TLS_CERT, "FILE", 0, "Speak TLS with this certificate, in PEM", 2},
+    {"tls-key", KEY_TLS_KEY, "FILE", 0, "The key to it", 2},
     {NULL, 0, NULL, 0, "Limits:", 3},
     {"slots", KEY_SLOTS, "N", 0, "Texts in progress at most (16)", 3},
     {"queue", KEY_QUEUE, "N", 0, "Texts waiting at most (64)", 3},
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
     {"chunk", KEY_CHUNK, "N", 0, "Prompt tokens in one pass (64)", 3},
+    {"prefix-cache", KEY_PREFIX, "MB", 0,
+     "Memory for keys and values of how prompts begin (256; 0: none)", 3},
     {"seconds", KEY_SECONDS, "N", 0, "For a request to arrive (30)", 3},
     {"drain", KEY_DRAIN, "N", 0, "Seconds to finish what was begun after SIGTERM (30)", 3},
     {0},
@@ -187,9 +206,8 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
                 "--api-key-file\n",
                 host);
     fprintf(stderr,
-            strchr(host, ':') ? "listening on http://[%s]:%u\n"
-                              : "listening on http://%s:%u\n",
-            host, qv__server_port(s));
+            strchr(host, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n",
+            a->o.tls_cert ? "https" : "http", host, qv__server_port(s));
     fflush(stderr);
     while (sigtimedwait(set, NULL, &moment) < 0)
         qv__server_tick(s);
@@ -202,7 +220,10 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
 
 int cmd_serve(int argc, char **argv)
 {
-    struct args a = {.drain = 30, .o = {.port = 8080, .seed = UINT64_MAX}};
+    struct args a = {.drain = 30,
+                     .o = {.port = 8080,
+                           .seed = UINT64_MAX,
+                           .engine = {.prefix_bytes = (size_t)256 << 20}}};
     argp_parse(&spec, argc, argv, 0, NULL, &a);
     qv_err err;
     qv_model *m = NULL;

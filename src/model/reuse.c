@@ -151,7 +151,11 @@ qv_status qv__reuse_like(qv_reuse **out, const qv_reuse *r, size_t top_k, float 
                          enum qv_compose compose, qv_err *err)
 {
     qv_check(r->router);
-    const struct qv_router_opts opts = {.top_k = top_k, .temperature = temperature};
+    const struct qv_router_opts opts = {
+        .top_k = top_k,
+        .temperature = temperature,
+        .texts = r->router->texts,
+    };
     *out = NULL;
     qv_reuse *like = calloc(1, sizeof *like);
     if (!like)

@@ -2,6 +2,7 @@
  * they say becomes one reply, or a stream of events.
  */
 #include "server/choice.h"
+#include "server/routed.h"
 #include "server/server.h"
 
 #include "base/rng.h"
@@ -73,7 +74,10 @@ static struct qv_job_opts opts_of(const struct answer *a, const struct qv_prompt
                               : k->logprobs,
         .wants_logprobs = wants,
         .wants_prompt = wants && k->echo,
+        .wants_routing = k->routing,
+        .routes_prompt = k->routing && k->echo,
         .reuse = qv__who_reuse(a->who),
+        .who_id = qv__who_id(a->who),
         .who = a->who,
         .keep = qv__who_keep,
         .let_go = qv__who_let_go,
@@ -82,6 +86,23 @@ static struct qv_job_opts opts_of(const struct answer *a, const struct qv_prompt
         o.end[0] = o.end[1] = -1;
     o.n_top = qv__min(o.n_top, qv_model_vocabulary(a->s->m));
     return o;
+}
+
+/* A reply is made in memory: its routing has an end. */
+static qv_status check_routing(const struct answer *a, qv_err *err)
+{
+    enum { PAIRS = 1 << 22 };
+    size_t n = 0;
+    for (size_t i = 0; a->ask.routing && i < a->n_prompts; i++) {
+        struct qv_job_opts o = opts_of(a, &a->prompt[i], 0, 0);
+        size_t tokens = (o.routes_prompt ? o.n_prompt : 0) + o.max_new;
+        n += qv__min(qv__trace_size(o.reuse, tokens), PAIRS + 1) * a->ask.n;
+    }
+    return n <= PAIRS ? QV_OK
+                      : qv_fail(err, QV_EFORMAT,
+                                "'routing' of so many tokens may have more than %d "
+                                "pairs: ask for fewer 'max_tokens'",
+                                PAIRS);
 }
 
 static qv_status add_choice(struct answer *a, const struct qv_prompt *p, size_t i,
@@ -141,7 +162,7 @@ static qv_status read_ask(struct answer *a, const char **param, qv_err *err)
     if (!result)
         result = qv__ask_choice(&who, &a->ask, &a->s->o.otherwise, param, err);
     if (!result)
-        result = qv__roster_bind(&a->who, a->s->roster, &who, err);
+        result = qv__roster_bind(&a->who, a->s->roster, &who, param, err);
     if (result)
         return result;
     *param = a->is_chat ? "messages" : "prompt";
@@ -149,23 +170,29 @@ static qv_status read_ask(struct answer *a, const char **param, qv_err *err)
                                               a->ask.messages, err)
                         : qv__prompts_read(&a->prompt, &a->n_prompts, a->s, a->ask.prompt,
                                            *param, false, err);
-    if (!result)
-        result = submit(a, err);
-    return result;
+    if (result)
+        return result;
+    result = check_routing(a, err);
+    if (result)
+        *param = "routing";
+    return result ? result : submit(a, err);
 }
 
 /* ---- the reply ---- */
 
 static json_t *usage_of(const struct answer *a)
 {
-    size_t read = 0, said = 0;
-    for (size_t i = 0; i < a->n_prompts; i++)
+    size_t read = 0, said = 0, recalled = 0;
+    for (size_t i = 0; i < a->n_prompts; i++) {
         read += a->prompt[i].n;
+        recalled += qv__job_recalled(a->choice[i * a->ask.n].job);
+    }
     for (size_t i = 0; i < a->n_choices; i++)
         said += a->choice[i].n_taken;
-    return json_pack("{s:I, s:I, s:I}", "prompt_tokens", (json_int_t)read,
+    return json_pack("{s:I, s:I, s:I, s:{s:I}}", "prompt_tokens", (json_int_t)read,
                      "completion_tokens", (json_int_t)said, "total_tokens",
-                     (json_int_t)(read + said));
+                     (json_int_t)(read + said), "prompt_tokens_details", "cached_tokens",
+                     (json_int_t)recalled);
 }
 
 /* Takes choices. */
@@ -178,12 +205,24 @@ static json_t *envelope(const struct answer *a, json_t *choices)
                      (json_int_t)a->created, "model", a->model, "choices", choices);
 }
 
+/* What was not told yet of the routing; of whom it speaks, the first time. */
+static json_t *routing_json(const struct answer *a, struct qv_choice_text *c)
+{
+    json_t *o = c->tells_routing ? json_object()
+                                 : qv__routed_about(a->s->m, a->who, qv__job_trace(c->job));
+    c->tells_routing = true;
+    json_object_set_new(o, "tokens", qv__choice_routed(c));
+    return o;
+}
+
 /* One choice with the text since it was last told of. Takes text. */
 static json_t *choice_json(const struct answer *a, size_t i, json_t *text)
 {
     struct qv_choice_text *c = &a->choice[i];
     json_t *o = json_pack("{s:I, s:o, s:o}", "index", (json_int_t)i, "logprobs",
                           qv__choice_logprobs(c), "finish_reason", qv__choice_reason(c));
+    if (a->ask.routing)
+        json_object_set_new(o, "routing", routing_json(a, c));
     if (!a->is_chat)
         json_object_set_new(o, "text", text ? text : json_string(""));
     else if (!a->ask.stream)

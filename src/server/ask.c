@@ -51,6 +51,7 @@ static const struct field {
     {"echo", TEXT, BOOL, AT(echo), 0, 0},
     {"stream", SAYS, BOOL, AT(stream), 0, 0},
     {"ignore_eos", SAYS, BOOL, AT(ignore_eos), 0, 0},
+    {"routing", SAYS, BOOL, AT(routing), 0, 0},
     {"stop", SAYS, VALUE, AT(stop_value), 0, 0},
     {"stream_options", SAYS, IGNORED, 0, 0, 0}, // looked into below
     {"encoding_format", EMBED, STRING, AT(encoding), 0, 0},
@@ -58,6 +59,9 @@ static const struct field {
     {"router", ROUTED, STRING, AT(router), 0, 0},
     {"router_top_k", ROUTED, SIZE, AT(router_top_k), 1, 1e6},
     {"router_temperature", ROUTED, FLOAT, AT(router_temperature), 1e-6, 1e6},
+    {"experts", ROUTED, VALUE, AT(experts), 0, 0},
+    {"experts_excluded", ROUTED, VALUE, AT(excluded), 0, 0},
+    {"weights", ROUTED, VALUE, AT(weights), 0, 0},
     {"compose", ROUTED, STRING, AT(compose), 0, 0},
     {"user", SAYS | EMBED, IGNORED, 0, 0, 0},
     {"store", CHAT, IGNORED, 0, 0, 0},
@@ -76,6 +80,12 @@ static const struct field {
     {"response_format", CHAT, NEUTRAL, 0, 0, 0},
     {"dimensions", EMBED, NEUTRAL, 0, 0, 0},
 };
+
+const char *qv__ask_name(size_t i, unsigned *where)
+{
+    *where = i < QV_COUNT(fields) ? fields[i].where : 0;
+    return i < QV_COUNT(fields) ? fields[i].name : NULL;
+}
 
 static bool is_neutral(const json_t *v)
 {
@@ -236,7 +246,7 @@ qv_status qv__ask_choice(struct qv_choice *out, const struct qv_ask *a,
     *param = "model";
     if (a->model && !read_model(&c, a->model))
         return qv_fail(err, QV_ENOTFOUND, "no model is named '%.200s'", a->model);
-    if (!a->model)
+    if (!a->model && !a->weights)
         c = *otherwise;
     if (a->router) {
         *param = "router";
@@ -244,9 +254,22 @@ qv_status qv__ask_choice(struct qv_choice *out, const struct qv_ask *a,
             return qv_fail(err, QV_EFORMAT, "one expert answers: it goes without a router");
         c.router = a->router;
     }
+    if (a->weights) {
+        *param = "weights";
+        if (c.expert || c.router)
+            return qv_fail(err, QV_EFORMAT,
+                           "'weights' take a router's place: they go without another, "
+                           "and without one expert");
+        if (a->experts || a->excluded)
+            return qv_fail(err, QV_EFORMAT,
+                           "'weights' name their experts: they go without 'experts' and "
+                           "'experts_excluded'");
+    }
     *param = a->router_top_k             ? "router_top_k"
              : a->router_temperature > 0 ? "router_temperature"
-             : a->compose                ? "compose"
+             : a->experts                ? "experts"
+             : a->excluded               ? "experts_excluded"
+             : a->compose && !a->weights ? "compose"
                                          : NULL;
     if (*param && !c.router)
         return qv_fail(err, QV_EFORMAT, "'%s' is a router's, and there is none", *param);
@@ -255,7 +278,8 @@ qv_status qv__ask_choice(struct qv_choice *out, const struct qv_ask *a,
     if (a->router_temperature > 0)
         c.temperature = a->router_temperature;
     if (a->compose)
-        c.compose = *a->compose == 'o' ? QV_OUTPUT : QV_FACTOR;
+        c.compose = *a->compose == 'o' ? QV_COMPOSE_OUTPUT : QV_COMPOSE_FACTOR;
+    c.wanted = (struct qv_wanted){a->experts, a->excluded, a->weights};
     *param = "model";
     *out = c;
     return QV_OK;

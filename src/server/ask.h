@@ -23,6 +23,7 @@ enum { QV_STOPS = 16 };
 /* Strings and values borrow from the request's JSON; NULL where they are not there. */
 struct qv_ask {
     const json_t *prompt, *messages, *input, *stop_value;
+    const json_t *experts, *excluded, *weights;
     const char *model, *router, *compose, *encoding;
     size_t max_tokens; // SIZE_MAX: not said
     float temperature, top_p;
@@ -31,7 +32,7 @@ struct qv_ask {
     size_t logprobs;     // of completions: how many likeliest; SIZE_MAX: none
     bool wants_logprobs; // of chats
     size_t top_logprobs;
-    bool echo, stream, include_usage, add_special, ignore_eos;
+    bool echo, stream, include_usage, add_special, ignore_eos, routing;
     const char *stop[QV_STOPS];
     size_t n_stops;
     size_t router_top_k; // 0: not said
@@ -42,6 +43,9 @@ struct qv_ask {
  * (borrowed), or NULL. Fails with QV_EFORMAT or QV_EUNSUPPORTED. */
 qv_status qv__ask_read(struct qv_ask *a, const json_t *o, enum qv_asks what,
                        const char **param, qv_err *err) QV_MUST_CHECK;
+
+/* The i-th name that may stand in some request, those in *where; NULL after the last. */
+const char *qv__ask_name(size_t i, unsigned *where);
 
 /* Who is to answer: by `model`, where `router` and its options may override what that says;
  * or `otherwise`, if nothing is said. Fails as above. */

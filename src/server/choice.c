@@ -1,21 +1,13 @@
 /* choice.c - see choice.h. Completions tell log-probabilities in four lists side by side,
  * chats token by token; both from the same numbers. */
 #include "server/choice.h"
+#include "server/routed.h"
+#include "server/spell.h"
 #include "text/json.h"
-#include "text/utf8.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_utf8(const struct qv__str *s)
-{
-    size_t i = 0;
-    for (size_t n = 1; i < s->size && n; i += n)
-        n = qv__utf8_valid(s->bytes + i, s->size - i);
-    return i == s->size;
-}
 
 static size_t characters(const char *bytes, size_t size)
 {
@@ -23,24 +15,6 @@ static size_t characters(const char *bytes, size_t size)
     for (size_t i = 0; i < size; i++)
         n += ((unsigned char)bytes[i] & 0xc0) != 0x80;
     return n;
-}
-
-/* A token as text; one that is a part of a character, or holds a NUL, as OpenAI writes it,
- * "bytes:\xe2", so that different tokens differ. */
-static json_t *spelled(const struct qv__str *s)
-{
-    if (s->size == 0 || (is_utf8(s) && !memchr(s->bytes, '\0', s->size)))
-        return qv__json_text(s->size ? s->bytes : "", s->size);
-    struct qv__str out = {0};
-    qv__str_add(&out, "bytes:", 6);
-    for (size_t i = 0; i < s->size; i++) {
-        char hex[8];
-        int n = snprintf(hex, sizeof hex, "\\x%02x", (unsigned char)s->bytes[i]);
-        qv__str_add(&out, hex, (size_t)n);
-    }
-    json_t *v = json_stringn(out.bytes, out.size);
-    qv__str_free(&out);
-    return v;
 }
 
 /* What has no probability at all is told as OpenAI tells it. */
@@ -86,14 +60,14 @@ static void tell_text(struct qv_choice_text *c, const struct qv_text *t, int id,
     struct qv__str s = {0};
     json_t *o = c->logprobs, *tops = l ? json_object() : json_null();
     qv__text_piece(t, id, true, &s);
-    json_array_append_new(json_object_get(o, "tokens"), spelled(&s));
+    json_array_append_new(json_object_get(o, "tokens"), qv__spelled(&s));
     json_array_append_new(json_object_get(o, "token_logprobs"),
                           l ? number(l->logprob) : json_null());
     json_array_append_new(json_object_get(o, "text_offset"),
                           json_integer((json_int_t)c->offset));
     for (size_t i = 0; l && i < n_top; i++) {
         qv__text_piece(t, top[i].id, true, &s);
-        json_t *key = spelled(&s);
+        json_t *key = qv__spelled(&s);
         if (!json_object_get(tops, json_string_value(key))) // the likelier one stays
             json_object_set_new(tops, json_string_value(key), number(top[i].logprob));
         json_decref(key);
@@ -114,8 +88,9 @@ void qv__choice_init(struct qv_choice_text *c, struct qv_job *job, const qv_toke
                      const char *echo)
 {
     const struct qv_job_opts *o = qv__job_opts(job);
-    *c = (struct qv_choice_text){
-        .job = job, .is_chat = is_chat, .tells_prompt = o->wants_prompt};
+    *c = (struct qv_choice_text){.job = job,
+                                 .is_chat = is_chat,
+                                 .tells_prompt = o->wants_prompt || o->routes_prompt};
     qv__text_init(&c->text, tok, o->prompt, o->n_prompt, stop, n_stops);
     qv__text_init(&c->reading, tok, NULL, 0, NULL, 0);
     if (echo) {
@@ -126,6 +101,8 @@ void qv__choice_init(struct qv_choice_text *c, struct qv_job *job, const qv_toke
         c->offset = characters(echo, strlen(echo));
     if (o->wants_logprobs)
         c->logprobs = empty_logprobs(is_chat);
+    if (o->wants_routing)
+        c->routed = json_array();
 }
 
 void qv__choice_end(struct qv_choice_text *c)
@@ -137,22 +114,43 @@ void qv__choice_end(struct qv_choice_text *c)
     qv__text_end(&c->reading);
     free(c->echo);
     json_decref(c->logprobs);
+    json_decref(c->routed);
 }
 
-/* Once the prompt is read: how likely its tokens were. */
-static void take_prompt(struct qv_choice_text *c)
+/* Token i, counted from the prompt's first, which `t` is about to write. */
+static void tell_routing(struct qv_choice_text *c, const struct qv_text *t, size_t i,
+                         int id)
+{
+    struct qv__str s = {0};
+    qv__text_piece(t, id, true, &s);
+    json_array_append_new(c->routed, qv__routed_token(qv__job_trace(c->job), i, &s));
+    qv__str_free(&s);
+}
+
+/* How likely the prompt's i-th token was. */
+static void tell_likely(struct qv_choice_text *c, size_t i)
 {
     const struct qv_job_opts *o = qv__job_opts(c->job);
     struct qv__str s = {0};
+    struct qv_likely l = i ? qv__job_prompt(c->job, i) : (struct qv_likely){0};
+    tell_text(c, &c->reading, o->prompt[i], i ? &l : NULL,
+              i ? qv__job_prompt_top(c->job, i) : NULL, o->n_top);
+    qv__text_piece(&c->reading, o->prompt[i], false, &s);
+    c->offset += characters(s.bytes, s.size);
+    qv__str_free(&s);
+}
+
+/* Once the prompt is read: what is asked of its tokens. */
+static void take_prompt(struct qv_choice_text *c)
+{
+    const struct qv_job_opts *o = qv__job_opts(c->job);
     for (size_t i = 0; i < o->n_prompt; i++) {
-        struct qv_likely l = i ? qv__job_prompt(c->job, i) : (struct qv_likely){0};
-        tell_text(c, &c->reading, o->prompt[i], i ? &l : NULL,
-                  i ? qv__job_prompt_top(c->job, i) : NULL, o->n_top);
-        qv__text_piece(&c->reading, o->prompt[i], false, &s);
-        c->offset += characters(s.bytes, s.size);
+        if (o->wants_prompt)
+            tell_likely(c, i);
+        if (o->routes_prompt)
+            tell_routing(c, &c->reading, i, o->prompt[i]);
         qv__text_add(&c->reading, o->prompt[i]);
     }
-    qv__str_free(&s);
     c->tells_prompt = false;
 }
 
@@ -164,6 +162,8 @@ static void take_token(struct qv_choice_text *c, size_t i)
         tell_chat(c, &c->text, l, qv__job_top(c->job, i), o->n_top);
     else if (c->logprobs)
         tell_text(c, &c->text, l.id, &l, qv__job_top(c->job, i), o->n_top);
+    if (c->routed)
+        tell_routing(c, &c->text, o->n_prompt + i, l.id);
     size_t before = c->text.made.size;
     qv__text_add(&c->text, l.id);
     if (c->text.made.size > before)
@@ -212,6 +212,13 @@ json_t *qv__choice_logprobs(struct qv_choice_text *c)
         return json_null();
     json_t *told = c->logprobs;
     c->logprobs = empty_logprobs(c->is_chat);
+    return told;
+}
+
+json_t *qv__choice_routed(struct qv_choice_text *c)
+{
+    json_t *told = c->routed;
+    c->routed = json_array();
     return told;
 }
 

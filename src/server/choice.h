@@ -13,10 +13,12 @@ struct qv_choice_text {
     struct qv_text reading; // the prompt's tokens, for echo
     bool is_chat;           // how log-probabilities are told
     char *echo;             // the prompt text, which comes first; owned, or NULL
-    bool tells_prompt;      // its log-probabilities, too
+    bool tells_prompt;      // what is asked of its tokens, too
     size_t n_taken;         // tokens
     size_t offset;          // characters before the next token
     json_t *logprobs;       // of tokens taken and not told yet; NULL: none are wanted
+    json_t *routed;         // likewise their routing; NULL: it is not wanted
+    bool tells_routing;     // of whom its numbers speak was told
     enum qv_finish finish;
     bool is_told; // its end
 };
@@ -39,6 +41,9 @@ json_t *qv__choice_news(struct qv_choice_text *c);
 /* What was not told yet of the log-probabilities, as the API has it; null if none are
  * wanted. The caller ends it. */
 json_t *qv__choice_logprobs(struct qv_choice_text *c);
+
+/* The routing of tokens taken and not told yet, a list. The caller ends it. */
+json_t *qv__choice_routed(struct qv_choice_text *c);
 
 /* "stop", "length" or null. */
 json_t *qv__choice_reason(const struct qv_choice_text *c);

@@ -34,6 +34,7 @@ static qv_status submit(struct embedding *e, qv_err *err)
     struct qv_job_opts o = {.end = {-1, -1},
                             .wants_mean = qv_model_width(e->s->m),
                             .reuse = qv__who_reuse(e->who),
+                            .who_id = qv__who_id(e->who),
                             .who = e->who,
                             .keep = qv__who_keep,
                             .let_go = qv__who_let_go};
@@ -140,7 +141,7 @@ static qv_status prepare(struct embedding *e, const char **param, qv_err *err)
     if (!result)
         result = qv__ask_choice(&who, &e->ask, &e->s->o.otherwise, param, err);
     if (!result)
-        result = qv__roster_bind(&e->who, e->s->roster, &who, err);
+        result = qv__roster_bind(&e->who, e->s->roster, &who, param, err);
     if (result)
         return result;
     *param = "input";

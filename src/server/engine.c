@@ -105,6 +105,8 @@ static void *run(void *arg)
         e->counts.n_passes += n > 0;
         e->counts.n_rows += n;
         e->counts.busy += took;
+        e->counts.n_recalled = qv__mix_reused(e->mix); // this thread alone changes them
+        e->counts.prefix_bytes = qv__mix_prefix_bytes(e->mix);
     }
     pthread_mutex_unlock(&e->lock);
     return NULL;
@@ -112,7 +114,8 @@ static void *run(void *arg)
 
 static qv_status start(struct qv_engine *e, const qv_model *m, qv_err *err)
 {
-    qv_status result = qv__mix_new(&e->mix, m, e->o.n_slots, e->o.n_ctx, e->o.chunk, err);
+    qv_status result = qv__mix_new(&e->mix, m, e->o.n_slots, e->o.n_ctx, e->o.chunk,
+                                   e->o.prefix_bytes, err);
     if (result)
         return result;
     pthread_mutex_init(&e->lock, NULL);
@@ -140,6 +143,7 @@ qv_status qv__engine_new(struct qv_engine **out, const qv_model *m,
         .n_queue = o.n_queue ? o.n_queue : 64,
         .n_ctx = o.n_ctx ? o.n_ctx : qv__min(has, CONTEXT),
         .chunk = o.chunk ? o.chunk : 64,
+        .prefix_bytes = o.prefix_bytes,
     };
     e->end = &e->first;
     qv_status result = start(e, m, err);

@@ -19,6 +19,7 @@ struct qv_engine_opts {
     size_t n_queue; // jobs waiting at most (64)
     size_t n_ctx;   // tokens of a job, prompt and answer, at most (the model's, up to 4096)
     size_t chunk;   // prompt tokens in a pass (64)
+    size_t prefix_bytes; // for keys and values of how prompts begin, at most (none)
 };
 
 /* What has happened so far. */
@@ -26,6 +27,7 @@ struct qv_engine_counts {
     size_t n_running, n_waiting;
     size_t n_passes, n_rows;
     size_t n_done, n_failed, n_refused; // jobs: ended, failed or canceled, not taken
+    size_t n_recalled, prefix_bytes;    // prompt tokens that needed no pass; memory for it
     double busy;                        // seconds in passes
 };
 

@@ -106,6 +106,11 @@ void qv__answer_metrics(struct qv_server *s, struct qv_call *c)
     metric(f, "busy_seconds_total", counter, "Seconds in those passes.", e.busy);
     metric(f, "prompt_tokens_total", counter, "Tokens of prompts taken.",
            (double)atomic_load(&s->prompt_tokens));
+    metric(f, "prefix_tokens_total", counter,
+           "Tokens of prompts whose keys and values an earlier one had left.",
+           (double)e.n_recalled);
+    metric(f, "prefix_bytes", gauge, "Memory for keys and values that prompts left.",
+           (double)e.prefix_bytes);
     metric(f, "completion_tokens_total", counter, "Tokens of answers.",
            (double)atomic_load(&s->said_tokens));
     metric(f, "experts", gauge, "Experts of the library.",

@@ -1,9 +1,11 @@
 /* http.c - see http.h. */
+#define _GNU_SOURCE // POLLRDHUP
 #include "server/http.h"
 #include "base/clock.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,11 +74,12 @@ static int socket_of(struct MHD_Connection *conn)
     return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
+/* By TLS a peer says farewell before it hangs up: that there are bytes to read says nothing
+ * of what comes behind them. */
 bool qv__call_is_gone(const struct qv_call *c)
 {
-    char byte;
-    ssize_t n = recv(socket_of(c->conn), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    struct pollfd p = {.fd = socket_of(c->conn), .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0;
 }
 
 void qv__call_add_header(struct qv_call *c, const char *name, const char *value)
@@ -252,17 +255,55 @@ void qv__http_tick(struct qv_http *h)
     pthread_mutex_unlock(&h->lock);
 }
 
+enum { TLS_ITEMS = 3 };
+
+static void use_tls(struct MHD_OptionItem item[TLS_ITEMS], const char *cert,
+                    const char *key)
+{
+    void *pem[] = {(void *)(uintptr_t)cert, (void *)(uintptr_t)key}; // it has no const
+    item[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, pem[0]};
+    item[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, pem[1]};
+    item[2] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+}
+
+static enum MHD_Result answer_nobody(void *arg, struct MHD_Connection *conn,
+                                     const char *url, const char *method,
+                                     const char *version, const char *data, size_t *size,
+                                     void **state)
+{
+    (void)arg, (void)conn, (void)url, (void)method, (void)version, (void)data, (void)size;
+    (void)state;
+    return MHD_NO;
+}
+
+/* A daemon that listens nowhere says only whether it can use them. */
+bool qv__http_is_pair(const char *cert, const char *key)
+{
+    struct MHD_OptionItem tls[TLS_ITEMS];
+    use_tls(tls, cert, key);
+    struct MHD_Daemon *d =
+        MHD_start_daemon(MHD_USE_TLS | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL,
+                         answer_nobody, NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (d)
+        MHD_stop_daemon(d);
+    return d;
+}
+
 static struct MHD_Daemon *start(struct qv_http *h, const struct addrinfo *at)
 {
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-                     MHD_USE_POLL | (at->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0);
+                     MHD_USE_POLL | (at->ai_family == AF_INET6 ? MHD_USE_IPv6 : 0) |
+                     (h->o.cert ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[TLS_ITEMS] = {{MHD_OPTION_END, 0, NULL}};
+    if (h->o.cert)
+        use_tls(tls, h->o.cert, h->o.key);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, h, MHD_OPTION_SOCK_ADDR, at->ai_addr,
         MHD_OPTION_NOTIFY_COMPLETED, on_end, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
         h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.n_connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->o.header_max, MHD_OPTION_CONNECTION_TIMEOUT,
         h->o.seconds, MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 static qv_status listen_at(struct qv_http *h, qv_err *err)

@@ -14,8 +14,9 @@ struct qv_http;
 struct qv_call; // one request and its reply
 
 struct qv_http_opts {
-    const char *host; // an address or a name of this machine
-    unsigned port;    // 0: any free one
+    const char *host;       // an address or a name of this machine
+    unsigned port;          // 0: any free one
+    const char *cert, *key; // for TLS, as PEM, borrowed for as long as it listens; or NULL
     size_t n_connections;
     size_t header_max, body_max; // bytes
     unsigned seconds;            // for a request to arrive, and for a peer to take bytes
@@ -26,6 +27,9 @@ struct qv_http_opts {
     void (*answer)(void *arg, struct qv_call *call);
     void *arg;
 };
+
+/* Whether that is a certificate and its key. */
+bool qv__http_is_pair(const char *cert, const char *key);
 
 /* Listen. The caller owns *out. Fails with QV_EIO if it cannot listen there. */
 qv_status qv__http_open(struct qv_http **out, const struct qv_http_opts *opts,

@@ -19,6 +19,9 @@ struct qv_job {
     float *mean;                       // [wants_mean]
     void *mem;                         // owns the arrays
     size_t n_hidden;
+    atomic_size_t n_recalled;
+    size_t n_made;          // tokens, of which n_said are told of
+    struct qv_trace *trace; // owned, or NULL
     atomic_uint owners;
     atomic_bool is_canceled;
 
@@ -44,6 +47,15 @@ static size_t lay_out(struct qv_job *j, void *base)
     return c.used;
 }
 
+static qv_status new_trace(struct qv_job *j, qv_err *err)
+{
+    const struct qv_job_opts *o = &j->o;
+    size_t first = o->routes_prompt ? 0 : o->n_prompt;
+    return o->wants_routing ? qv__trace_new(&j->trace, o->reuse, first,
+                                            o->n_prompt - first + o->max_new, err)
+                            : QV_OK;
+}
+
 qv_status qv__job_new(struct qv_job **out, const struct qv_job_opts *opts, qv_err *err)
 {
     qv_check(opts->n_prompt > 0);
@@ -52,9 +64,15 @@ qv_status qv__job_new(struct qv_job **out, const struct qv_job_opts *opts, qv_er
     if (!j)
         return qv_fail(err, QV_ENOMEM, "no memory for a request");
     j->o = *opts;
+    qv_status result = new_trace(j, err);
+    if (result) {
+        free(j);
+        return result;
+    }
     qv_carve need = {.used = lay_out(j, NULL)};
     j->mem = qv__carve_alloc(&need);
     if (!j->mem) {
+        qv__trace_free(j->trace);
         free(j);
         return qv_fail(err, QV_ENOMEM, "no memory for a request of %zu and %zu tokens",
                        opts->n_prompt, opts->max_new);
@@ -90,6 +108,7 @@ void qv__job_release(struct qv_job *j)
         j->o.let_go(j->o.who);
     pthread_cond_destroy(&j->moved);
     pthread_mutex_destroy(&j->lock);
+    qv__trace_free(j->trace);
     free(j->mem);
     free(j);
 }
@@ -161,22 +180,49 @@ const float *qv__job_mean(struct qv_job *j)
     return j->mean;
 }
 
+struct qv_trace *qv__job_trace(struct qv_job *j)
+{
+    return j->trace;
+}
+
 const qv_err *qv__job_error(struct qv_job *j)
 {
     return &j->err;
 }
 
+static void tell(struct qv_job *j, size_t n_said)
+{
+    pthread_mutex_lock(&j->lock);
+    j->n_said = n_said;
+    pthread_cond_broadcast(&j->moved);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void qv__job_say(struct qv_job *j, int id, const float *logits, size_t V)
 {
-    size_t n = j->n_said; // the engine alone changes it
+    size_t n = j->n_made++;
     qv_check(n < j->o.max_new);
     j->said[n].id = id;
     if (j->o.wants_logprobs)
         qv__likely(&j->said[n], j->top + n * j->o.n_top, j->o.n_top, logits, V);
-    pthread_mutex_lock(&j->lock);
-    j->n_said = n + 1;
-    pthread_cond_broadcast(&j->moved);
-    pthread_mutex_unlock(&j->lock);
+    if (!j->trace)
+        tell(j, n + 1);
+}
+
+void qv__job_set_recalled(struct qv_job *j, size_t n)
+{
+    atomic_store(&j->n_recalled, n);
+}
+
+size_t qv__job_recalled(const struct qv_job *j)
+{
+    return atomic_load(&j->n_recalled);
+}
+
+void qv__job_fed(struct qv_job *j, size_t n)
+{
+    if (j->trace && n > j->o.n_prompt)
+        tell(j, n - j->o.n_prompt);
 }
 
 void qv__job_read(struct qv_job *j, size_t i, const float *logits, size_t V)

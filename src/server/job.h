@@ -11,6 +11,7 @@
 #include <quiver/session.h>
 
 #include "base/base.h"
+#include "server/trace.h"
 
 struct qv_job;
 
@@ -25,10 +26,15 @@ struct qv_job_opts {
     bool wants_logprobs; // of the tokens said
     bool wants_prompt;   // and of the prompt's
     size_t wants_mean;   // width of the mean of the prompt's last hidden states; 0: no
+    bool wants_routing;  // of the tokens said
+    bool routes_prompt;  // and of the prompt's
 
     /* Who answers, borrowed by all copies of these options; NULL is the base. `keep` is
-     * called when a job is made of them, `let_go` when it ends; both may be NULL. */
+     * called when a job is made of them, `let_go` when it ends; both may be NULL. Prompts
+     * that begin alike share work among jobs of one `who_id`: the same for the same
+     * answers; NULL shares with none. */
     const qv_reuse *reuse;
+    const char *who_id;
     void *who;
     void (*keep)(void *who);
     void (*let_go)(void *who);
@@ -70,7 +76,15 @@ const struct qv_likely *qv__job_top(struct qv_job *job, size_t i);
 struct qv_likely qv__job_prompt(struct qv_job *job, size_t i);
 const struct qv_likely *qv__job_prompt_top(struct qv_job *job, size_t i);
 const float *qv__job_mean(struct qv_job *job);
+
+/* The routing of tokens, the prompt's before those said; NULL unless it is wanted and there
+ * is any. A token is told of, as said, once it is routed. */
+struct qv_trace *qv__job_trace(struct qv_job *job);
 const qv_err *qv__job_error(struct qv_job *job);
+
+/* Tokens of its prompt whose keys and values an earlier prompt had left: known once a token
+ * is said, or at the end. */
+size_t qv__job_recalled(const struct qv_job *job);
 
 /* ---- for the engine ---- */
 
@@ -80,6 +94,11 @@ bool qv__job_is_canceled(const struct qv_job *job);
 /* A token that logits [V] led to: it is said, or (i > 0) it is the prompt's i-th. */
 void qv__job_say(struct qv_job *job, int id, const float *logits, size_t V);
 void qv__job_read(struct qv_job *job, size_t i, const float *logits, size_t V);
+
+void qv__job_set_recalled(struct qv_job *job, size_t n);
+
+/* The first n tokens, prompt and answer, have been through the model. */
+void qv__job_fed(struct qv_job *job, size_t n);
 
 /* Hidden states [n, D] of the prompt's next tokens; the last of them make the mean. */
 void qv__job_add_hidden(struct qv_job *job, const float *hidden, size_t n, size_t D);

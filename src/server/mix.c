@@ -1,7 +1,10 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
 #include "model/decoder.h"
+#include "model/reading.h"
 #include "model/reuse.h"
+#include "server/prefix.h"
+#include "server/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +15,13 @@ struct slot {
     struct qv_job *job; // shared; NULL: free
     struct qv_cache cache;
     struct qv_update update;
-    size_t n_fed;   // tokens in the cache
-    int last;       // token said last
-    uint64_t since; // smaller: came earlier
+    struct qv_reader reader;
+    struct qv_chain chain;  // of the prompt's tokens that were fed in whole chunks
+    bool is_begun;          // the chain
+    struct qv_trace *trace; // the job's, or NULL
+    size_t n_fed;           // tokens in the cache
+    int last;               // token said last
+    uint64_t since;         // smaller: came earlier
 };
 
 /* A pass being made. */
@@ -29,6 +36,8 @@ struct qv_mix {
     struct qv_acts acts;
     size_t n_slots, n_ctx, chunk;
     uint64_t n_added;
+    struct qv_prefix *prefix; // or NULL
+    size_t n_reused;
     struct slot *slot;         // [n_slots]
     struct qv_cache **cache;   // [n_slots]
     struct qv_seq *seq;        // [n_slots]
@@ -39,7 +48,7 @@ struct qv_mix {
 };
 
 qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, size_t n_ctx,
-                      size_t chunk, qv_err *err)
+                      size_t chunk, size_t prefix_bytes, qv_err *err)
 {
     qv_check(n_slots > 0 && chunk > 0 && n_ctx <= m->c.n_ctx);
     *out = NULL;
@@ -50,6 +59,8 @@ qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, si
     size_t T = n_slots + chunk;
     qv_status result =
         qv__acts_init(&x->acts, m, T, n_ctx, qv__max(n_slots, GROUP), 0, 0, err);
+    if (!result && prefix_bytes)
+        result = qv__prefix_new(&x->prefix, m, chunk, prefix_bytes, err);
     x->slot = calloc(n_slots, sizeof *x->slot);
     x->cache = calloc(n_slots, sizeof *x->cache);
     x->seq = calloc(n_slots, sizeof *x->seq);
@@ -91,6 +102,7 @@ void qv__mix_free(struct qv_mix *x)
         if (x->slot[i].job)
             leave(&x->slot[i], QV_FINISH_FAILED, &err);
     qv__acts_end(&x->acts);
+    qv__prefix_free(x->prefix);
     free(x->slot);
     free(x->cache);
     free(x->seq);
@@ -117,6 +129,13 @@ void qv__mix_add(struct qv_mix *x, struct qv_job *job)
     qv_status result = qv__cache_init(&s->cache, x->m, o->n_prompt + o->max_new, &err);
     if (!result)
         result = qv__reuse_update(&s->update, o->reuse, NULL, x->chunk, &err);
+    if (!result)
+        qv__reader_init(&s->reader, &s->update, o->prompt, o->n_prompt);
+    s->trace = qv__job_trace(job);
+    if (s->trace) {
+        s->update.watch = qv__trace_see;
+        s->update.watch_arg = s->trace;
+    }
     if (result)
         leave(s, QV_FINISH_FAILED, &err);
 }
@@ -127,6 +146,16 @@ size_t qv__mix_busy(const struct qv_mix *x)
     for (size_t i = 0; i < x->n_slots; i++)
         n += x->slot[i].job != NULL;
     return n;
+}
+
+size_t qv__mix_reused(const struct qv_mix *x)
+{
+    return x->n_reused;
+}
+
+size_t qv__mix_prefix_bytes(const struct qv_mix *x)
+{
+    return qv__prefix_bytes(x->prefix);
 }
 
 static void drop_canceled(struct qv_mix *x)
@@ -163,6 +192,8 @@ static void feed(struct qv_mix *x, struct pass *p, struct slot *s, size_t n)
         .begin = begin, .n = n, .n_past = s->n_fed, .cache = (size_t)(s - x->slot)};
     x->part[p->parts.n++] =
         (struct qv_pass_part){begin, n, s->update.bank ? &s->update : NULL};
+    if (s->trace)
+        qv__trace_begin(s->trace, s->n_fed);
     p->parts.n_single += n == 1;
     for (size_t i = 0; i < n; i++) {
         x->token[begin + i] = reads ? o->prompt[s->n_fed + i] : s->last;
@@ -170,7 +201,7 @@ static void feed(struct qv_mix *x, struct pass *p, struct slot *s, size_t n)
     }
     p->b.T += n;
     s->n_fed += n;
-    if (s->n_fed >= o->n_prompt && o->max_new > 0) {
+    if (s->n_fed >= o->n_prompt && s->n_fed < o->n_prompt + o->max_new) {
         x->row[p->n_rows] = (int)(p->b.T - 1);
         x->speaker[p->n_rows++] = s;
     }
@@ -218,12 +249,50 @@ static void end_what_is_done(struct qv_mix *x)
         if (!s->job || is_reading(s))
             continue;
         const struct qv_job_opts *o = qv__job_opts(s->job);
-        size_t n_said = s->n_fed - o->n_prompt + 1; // with the token that is not yet fed
+        // With the token that is not yet fed; where routing is wanted, that comes as well.
+        size_t n_said = s->n_fed - o->n_prompt + 1;
         if (o->max_new > 0 && s->last < 0)
             leave(s, QV_FINISH_STOP, NULL);
-        else if (o->max_new == 0 || n_said == o->max_new)
+        else if (o->max_new == 0 || n_said == o->max_new + (s->trace != NULL))
             leave(s, QV_FINISH_LENGTH, NULL);
     }
+}
+
+/* Let the router of that slot read; returns how many tokens. */
+static size_t read_ahead(struct qv_mix *x, struct slot *s)
+{
+    const struct qv_pass pass = {.m = x->m, .a = &x->acts, .cache = x->cache};
+    size_t n = qv__reader_next(&s->reader, x->chunk);
+    if (n)
+        qv__reader_read(&s->reader, &pass, (size_t)(s - x->slot), x->token, x->pos, n);
+    return n;
+}
+
+/* Before the first token of a prompt: what is remembered of how it begins, but for its last
+ * token, which is to be answered. A prompt of which more is asked is read whole. */
+static void recall(struct qv_mix *x, struct slot *s)
+{
+    const struct qv_job_opts *o = qv__job_opts(s->job);
+    if (s->is_begun || !x->prefix || !o->who_id)
+        return;
+    const bool reads = qv__update_reads(&s->update);
+    qv__chain_begin(&s->chain, o->who_id, o->prompt,
+                    reads ? qv__min(o->n_prompt, QV_READ_TOKENS) : 0);
+    s->is_begun = true;
+    if (o->wants_prompt || o->wants_mean || o->routes_prompt)
+        return;
+    s->n_fed = x->chunk * qv__prefix_fetch(x->prefix, &s->chain, o->prompt,
+                                           (o->n_prompt - 1) / x->chunk, &s->cache);
+    qv__job_set_recalled(s->job, s->n_fed);
+    x->n_reused += s->n_fed;
+}
+
+/* Its last n prompt tokens were fed. */
+static void remember(struct qv_mix *x, struct slot *s, size_t n)
+{
+    if (s->is_begun && n == x->chunk)
+        qv__prefix_keep(x->prefix, &s->chain, qv__job_opts(s->job)->prompt + s->n_fed - n,
+                        &s->cache, s->n_fed - n);
 }
 
 size_t qv__mix_turn(struct qv_mix *x)
@@ -232,6 +301,11 @@ size_t qv__mix_turn(struct qv_mix *x)
                      .parts = {.at = x->part}};
     drop_canceled(x);
     struct slot *reader = next_reader(x);
+    const size_t n_ahead = reader ? read_ahead(x, reader) : 0;
+    if (n_ahead)
+        reader = NULL; // its own tokens come in a later turn
+    if (reader)
+        recall(x, reader);
     size_t n =
         reader ? qv__min(x->chunk, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
     for (size_t i = 0; i < x->n_slots; i++)
@@ -240,18 +314,23 @@ size_t qv__mix_turn(struct qv_mix *x)
     if (reader)
         feed(x, &p, reader, n);
     if (p.b.T == 0)
-        return 0;
+        return n_ahead;
     struct qv_pass pass = {
         .m = x->m, .a = &x->acts, .b = &p.b, .parts = &p.parts, .cache = x->cache};
     qv__decoder_forward(&pass);
+    if (reader)
+        remember(x, reader, n);
     if (reader &&
         (qv__job_opts(reader->job)->wants_prompt || qv__job_opts(reader->job)->wants_mean))
         look_at_chunk(x, &pass, reader, p.b.T - n, n);
     qv__decoder_logits(&pass, x->row, p.n_rows);
+    for (size_t i = 0; i < x->n_slots; i++)
+        if (x->slot[i].job)
+            qv__job_fed(x->slot[i].job, x->slot[i].n_fed);
     const float *logits = x->acts.logits;
 #pragma omp parallel for schedule(dynamic) if (p.n_rows > 1)
     for (size_t i = 0; i < p.n_rows; i++)
         speak(x, x->speaker[i], logits + i * x->m->c.V);
     end_what_is_done(x);
-    return p.b.T;
+    return n_ahead + p.b.T;
 }

@@ -2,7 +2,8 @@
  *
  * A turn is one pass over the base with one row for each job that is speaking and a chunk
  * of the prompt of the one that has waited longest among those still being read. Each job
- * has its own keys and values and its own update (base, expert or router).
+ * has its own keys and values and its own update (base, expert or router). A router by text
+ * reads a prompt first (reader.h): in that turn, in place of the chunk.
  *
  * What a job says does not depend on the mix, to the last bit: the rows of jobs stay apart
  * (model/parts.h), and a prompt is cut at multiples of the chunk's size, wherever those
@@ -19,9 +20,11 @@
 struct qv_mix;
 
 /* Room for n_slots jobs of up to n_ctx tokens each, prompt and answer, whose prompts are
- * read `chunk` tokens at a time. The caller owns *out. Fails with QV_ENOMEM. */
+ * read `chunk` tokens at a time. What prompts begin with is remembered in up to
+ * `prefix_bytes` (prefix.h). The caller owns *out. Fails with QV_ENOMEM. */
 qv_status qv__mix_new(struct qv_mix **out, const qv_model *model, size_t n_slots,
-                      size_t n_ctx, size_t chunk, qv_err *err) QV_MUST_CHECK;
+                      size_t n_ctx, size_t chunk, size_t prefix_bytes,
+                      qv_err *err) QV_MUST_CHECK;
 void qv__mix_free(struct qv_mix *mix); // its jobs end as failed
 
 /* Take a job up; there must be a free slot. The mix shares it until it ends, which it does
@@ -29,6 +32,10 @@ void qv__mix_free(struct qv_mix *mix); // its jobs end as failed
 void qv__mix_add(struct qv_mix *mix, struct qv_job *job);
 
 size_t qv__mix_busy(const struct qv_mix *mix); // slots
+
+/* Prompt tokens that were remembered so far, and the bytes that are in use for it. */
+size_t qv__mix_reused(const struct qv_mix *mix);
+size_t qv__mix_prefix_bytes(const struct qv_mix *mix);
 
 /* One pass, after jobs that were canceled are dropped. Returns the rows it had. */
 size_t qv__mix_turn(struct qv_mix *mix);

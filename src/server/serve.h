@@ -16,15 +16,17 @@ struct qv_serve_opts {
     const char *host;           // 127.0.0.1
     unsigned port;              // 8080 is the program's; here 0 is any free one
     const char *key_file;       // API keys, one a line; NULL: none is asked for
-    unsigned seconds;           // for a request to arrive (30)
-    size_t body_max;            // bytes (8 MiB)
-    uint64_t seed;              // of requests that name none
+    const char *tls_cert;       // PEM files, for TLS; both or neither
+    const char *tls_key;
+    unsigned seconds; // for a request to arrive (30)
+    size_t body_max;  // bytes (8 MiB)
+    uint64_t seed;    // of requests that name none
     struct qv_engine_opts engine;
 };
 
 /* Read what is to be read and listen. The model is borrowed. The caller owns *out. Fails as
- * reading does, with QV_EFORMAT for a key file without keys, and QV_EIO if it cannot
- * listen. */
+ * reading does, with QV_EFORMAT for a key file without keys or no certificate and its key,
+ * and QV_EIO if it cannot listen. */
 qv_status qv__server_open(struct qv_server **out, const qv_model *model,
                           const struct qv_serve_opts *opts, qv_err *err) QV_MUST_CHECK;
 

@@ -3,6 +3,7 @@
  * A path is looked up in the table and in the page's: no request names a file.
  */
 #include "server/server.h"
+#include "base/file.h"
 #include "server/page.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static const struct endpoint {
     {"/tokenize", "POST", qv__answer_tokenize, false, false},
     {"/health", "GET", qv__answer_health, true, false},
     {"/metrics", "GET", qv__answer_metrics, false, false},
+    {"/openapi.json", "GET", qv__answer_openapi, true, false},
 };
 
 static void answer_page(struct qv_server *s, struct qv_call *c)
@@ -31,13 +33,25 @@ static void answer_page(struct qv_server *s, struct qv_call *c)
 
 static const struct endpoint page = {"/", "GET", answer_page, true, false};
 
-enum { HEADER_MAX = 32 << 10, BODY_MAX = 8 << 20, SECONDS = 30, MORE_CONNECTIONS = 64 };
+enum {
+    HEADER_MAX = 32 << 10,
+    BODY_MAX = 8 << 20,
+    SECONDS = 30,
+    MORE_CONNECTIONS = 64,
+    PEM_MAX = 1 << 20
+};
 
 int64_t qv__wall_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return t.tv_sec;
+}
+
+const char *qv__endpoint(size_t i, const char **method)
+{
+    *method = i < QV_COUNT(endpoints) ? endpoints[i].method : NULL;
+    return i < QV_COUNT(endpoints) ? endpoints[i].path : NULL;
 }
 
 static const struct endpoint *find(const char *path)
@@ -113,6 +127,8 @@ static qv_status listen_on(struct qv_server *s, qv_err *err)
     const struct qv_http_opts http = {
         .host = s->o.host,
         .port = s->o.port,
+        .cert = s->tls_cert,
+        .key = s->tls_key,
         .n_connections = (e->n_slots ? e->n_slots : 16) + (e->n_queue ? e->n_queue : 64) +
                          MORE_CONNECTIONS,
         .header_max = HEADER_MAX,
@@ -125,11 +141,30 @@ static qv_status listen_on(struct qv_server *s, qv_err *err)
     return qv__http_open(&s->http, &http, err);
 }
 
+/* A certificate and the key to it. */
+static qv_status read_tls(struct qv_server *s, qv_err *err)
+{
+    const char *cert = s->o.tls_cert, *key = s->o.tls_key;
+    size_t size;
+    if (!cert && !key)
+        return QV_OK;
+    if (!cert || !key)
+        return qv_fail(err, QV_EFORMAT, "TLS needs a certificate and its key, both");
+    qv_status result = qv__read_file(&s->tls_cert, &size, &s->tls, cert, PEM_MAX, err);
+    if (!result)
+        result = qv__read_file(&s->tls_key, &size, &s->tls, key, PEM_MAX, err);
+    if (!result && !qv__http_is_pair(s->tls_cert, s->tls_key))
+        result = qv_fail(err, QV_EFORMAT,
+                         "%s and %s: not a certificate and its key, in PEM", cert, key);
+    return result;
+}
+
 /* A default that cannot be had is better told now than to every request. */
 static qv_status try_default(struct qv_server *s, qv_err *err)
 {
     struct qv_who *who;
-    qv_status result = qv__roster_bind(&who, s->roster, &s->o.otherwise, err);
+    const char *param;
+    qv_status result = qv__roster_bind(&who, s->roster, &s->o.otherwise, &param, err);
     if (!result)
         qv__who_let_go(who);
     return result;
@@ -141,6 +176,8 @@ static qv_status prepare(struct qv_server *s, qv_err *err)
         return qv_fail(err, QV_ENOTFOUND, "%s: the model has no tokenizer",
                        s->o.model_path);
     qv_status result = s->o.key_file ? qv__keys_read(&s->keys, s->o.key_file, err) : QV_OK;
+    if (!result)
+        result = read_tls(s, err);
     if (!result)
         result = find_chat(s, err);
     if (!result)
@@ -185,6 +222,7 @@ void qv__server_close(struct qv_server *s)
     qv__engine_free(s->engine);
     qv__roster_close(s->roster);
     qv__keys_end(&s->keys);
+    qv__arena_free(&s->tls);
     free(s);
 }
 

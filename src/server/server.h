@@ -22,6 +22,8 @@ struct qv_server {
     struct qv_roster *roster;
     struct qv_http *http;
     struct qv_keys keys;
+    qv_arena tls;                // owns
+    char *tls_cert, *tls_key;    // the files' text, or NULL
     const struct qv__chat *chat; // NULL: no conversations
     int64_t created;             // seconds since 1970
     atomic_bool is_draining;
@@ -32,6 +34,12 @@ struct qv_server {
 
 /* Seconds since 1970. */
 int64_t qv__wall_seconds(void);
+
+/* The i-th endpoint of the table, in *method; NULL after the last. */
+const char *qv__endpoint(size_t i, const char **method);
+
+/* The description of all that, from the first byte to the last; a NUL follows. */
+extern const char qv__openapi[], qv__openapi_end[];
 
 /* ---- reply.c ---- */
 
@@ -89,6 +97,7 @@ void qv__answer_models(struct qv_server *s, struct qv_call *c);     // facts.c, 
 void qv__answer_tokenize(struct qv_server *s, struct qv_call *c);
 void qv__answer_health(struct qv_server *s, struct qv_call *c);
 void qv__answer_metrics(struct qv_server *s, struct qv_call *c);
+void qv__answer_openapi(struct qv_server *s, struct qv_call *c); // openapi.c
 
 /* Wait for a job that nobody reads until it ends. False, and the job canceled, if the
  * caller has gone first. */

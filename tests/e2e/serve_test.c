@@ -403,6 +403,16 @@ static void health_is_well_and_metrics_count(void **state)
     free_reply(&r);
 }
 
+static void the_description_of_the_api_is_served(void **state)
+{
+    (void)state;
+    json_t *v = told(&server, "/openapi.json", 200, NULL);
+    json_t *file = json_load_file("src/server/openapi.json", 0, NULL);
+    assert_non_null(file);
+    assert_true(json_equal(v, file));
+    json_decref(v), json_decref(file);
+}
+
 #define TEXT_PATH  "/v1/completions"
 #define CHAT_PATH  "/v1/chat/completions"
 #define EMBED_PATH "/v1/embeddings"
@@ -516,6 +526,7 @@ int main(void)
         cmocka_unit_test(embeddings_have_length_one_in_numbers_and_in_base64),
         cmocka_unit_test(tokenize_gives_the_ids_of_the_program),
         cmocka_unit_test(health_is_well_and_metrics_count),
+        cmocka_unit_test(the_description_of_the_api_is_served),
         cmocka_unit_test(wrong_requests_are_refused_in_words),
     };
     return cmocka_run_group_tests(tests, open_server, close_server);

@@ -20,7 +20,7 @@
 /* The port that a server says it listens at, or 0 if it has not yet. */
 static unsigned said_port(void)
 {
-    static const char words[] = "listening on http://127.0.0.1:";
+    static const char words[] = "://127.0.0.1:";
     char *text;
     size_t size;
     unsigned port = 0;
@@ -36,7 +36,7 @@ static unsigned said_port(void)
 
 struct served serve(const char *args)
 {
-    char line[512];
+    char line[16384];
     snprintf(line, sizeof line, "serve --port 0 %s", args);
     unlink(in_world("stderr"));
     struct served s = {.pid = start(line)};

@@ -7,67 +7,15 @@
 #include "model/quantize.h"
 #include "model/reuse.h"
 #include "server/likely.h"
-#include "support/experts.h"
 #include "support/scratch.h"
+#include "support/stage.h"
 #include "support/tiny.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N = 24, MAX_PROMPT = 50, MAX_NEW = 40, N_TOP = 3, K = 5, N_WHO = 6, CHUNK = 16 };
-
-/* A model and everybody who can answer over it. */
-struct stage {
-    qv_model *m;
-    qv_reuse *who[N_WHO]; // the first is NULL: the base
-};
-
-static struct qv_expert *expert_over(const qv_model *m, const char *name, size_t R,
-                                     uint64_t seed)
-{
-    struct qv_expert_shape shape[64];
-    size_t n = 0;
-    for (size_t i = 0; i < m->sites.n && n < QV_COUNT(shape); i++)
-        if (qv__below(seed, i, 4)) // not every site
-            shape[n++] = (struct qv_expert_shape){.path = m->sites.at[i].path,
-                                                  .D_in = m->sites.at[i].D_in,
-                                                  .D_out = m->sites.at[i].D_out,
-                                                  .R = R,
-                                                  .alpha = 0.02f};
-    return expert_drawn(name, shape, n, seed);
-}
-
-/* Base, expert, uniform, and Arrow in three ways. */
-static void bind_all(struct stage *s)
-{
-    static const struct qv_reuse_from as[N_WHO] = {
-        {0},
-        {.n = 1},
-        {.n = K, .router = "uniform"},
-        {.n = K, .router = "arrow", .top_k = 2},
-        {.n = K, .router = "arrow", .top_k = 2, .compose = QV_OUTPUT},
-        {.n = K, .router = "arrow", .top_k = 4, .temperature = 0.3f},
-    };
-    struct qv_expert *e[K];
-    qv_err err;
-    for (size_t k = 0; k < K; k++)
-        e[k] = expert_over(s->m, (const char *[]){"a", "b", "c", "d", "e"}[k], k + 1, k);
-    for (size_t i = 1; i < N_WHO; i++) {
-        struct qv_reuse_from from = as[i];
-        from.experts = e;
-        assert_works(qv__reuse_new(&s->who[i], s->m, &from, &err), &err);
-    }
-    for (size_t k = 0; k < K; k++)
-        qv__expert_free(e[k]);
-}
-
-static void end_stage(struct stage *s)
-{
-    for (size_t i = 1; i < N_WHO; i++)
-        qv_reuse_close(s->who[i]);
-    qv_model_close(s->m);
-}
+enum { N = 50, MAX_PROMPT = 50, MAX_NEW = 40, N_TOP = 3, CHUNK = 16 };
 
 /* Request i, of a length, a way to draw and somebody to answer that depend on i. */
 static struct qv_job *job_of(const struct stage *s, size_t i)
@@ -85,7 +33,7 @@ static struct qv_job *job_of(const struct stage *s, size_t i)
         .wants_logprobs = true,
         .wants_prompt = i % 3 == 0,
         .wants_mean = i % 5 == 0 ? s->m->c.D : 0,
-        .reuse = s->who[i % N_WHO],
+        .reuse = s->n_who ? s->who[i % s->n_who] : NULL,
     };
     for (size_t j = 0; j < o.n_prompt; j++)
         prompt[j] = (int)qv__below(3, i * 1000 + j, s->m->c.V);
@@ -145,7 +93,7 @@ static void assert_same_answer(struct qv_job *a, struct qv_job *b)
 
 static void check_mixes(const struct stage *s)
 {
-    static const size_t n_slots[] = {5, 24};
+    static const size_t n_slots[] = {5, 50};
     struct qv_job *alone[N], *mixed[N];
     answer_all(alone, s, 1);
     for (size_t k = 0; k < QV_COUNT(n_slots); k++) {
@@ -157,27 +105,6 @@ static void check_mixes(const struct stage *s)
     }
     for (size_t i = 0; i < N; i++)
         qv__job_release(alone[i]);
-}
-
-/* As wide as the bundled model: with a few numbers to a sum, all orders agree. */
-static qv_model *wide_model(void)
-{
-    const struct qv_config c = {.D = 256,
-                                .L = 2,
-                                .H = 4,
-                                .Hk = 2,
-                                .E = 64,
-                                .F = 645, // rows of it end anywhere in a vector
-                                .V = 400,
-                                .n_ctx = 128,
-                                .theta = 1e4f,
-                                .eps = 1e-5f};
-    qv_model *m;
-    qv_err err;
-    assert_works(qv__model_new(&m, &c, 3, &err), &err);
-    for (size_t i = 0; i < m->n_own; i++)
-        m->own[i] *= 4;
-    return m;
 }
 
 static void an_answer_is_the_same_alone_and_in_any_mix(void **state)

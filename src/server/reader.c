@@ -1,0 +1,53 @@
+/* reader.c - see reader.h; what is read is that of model/reading.c. */
+#include "server/reader.h"
+#include "kern/kern.h"
+#include "model/reading.h"
+#include "route/ngrams.h"
+
+#include <string.h>
+
+void qv__reader_init(struct qv_reader *r, struct qv_update *u, const int *prompt, size_t n)
+{
+    *r = (struct qv_reader){0};
+    if (!qv__update_reads(u))
+        return;
+    struct qv_texts *x = &u->texts;
+    n = qv__min(n, QV_READ_TOKENS);
+    memset(x->slot, 0, u->T_max * sizeof *x->slot); // one text: all rows follow it
+    if (u->router->ops->reads == QV_READS_NGRAMS) {
+        qv__ngrams(x->f, QV_READ_BUCKETS, prompt, n);
+        qv__update_judge(u, 0, x->f);
+        return;
+    }
+    memset(x->f, 0, u->router->texts->F * sizeof *x->f);
+    *r = (struct qv_reader){.update = u, .prompt = prompt, .n = n};
+}
+
+size_t qv__reader_next(const struct qv_reader *r, size_t chunk)
+{
+    return qv__min(chunk, r->n - r->n_read);
+}
+
+void qv__reader_read(struct qv_reader *r, const struct qv_pass *pass, size_t cache,
+                     int *token, int *pos, size_t n)
+{
+    struct qv_update *u = r->update;
+    struct qv_seq seq = {.n = n, .n_past = r->n_read, .cache = cache};
+    struct qv_batch b = {.T = n, .token = token, .pos = pos, .seq = &seq, .n_seq = 1};
+    const struct qv_pass_part part = {.n = n};
+    const struct qv_parts parts = {.at = &part, .n = 1, .n_single = n == 1};
+    struct qv_pass own = *pass;
+    const size_t D = pass->m->c.D;
+    own.b = &b;
+    own.parts = &parts;
+    for (size_t i = 0; i < n; i++) {
+        token[i] = r->prompt[r->n_read + i];
+        pos[i] = (int)(r->n_read + i);
+    }
+    const float *x = qv__decoder_hidden(&own, u->router->texts->n_layers);
+    for (size_t i = 0; i < n; i++)
+        qv__kern()->axpy(u->texts.f, 1 / (float)r->n, x + i * D, D);
+    r->n_read += n;
+    if (r->n_read == r->n)
+        qv__update_judge(u, 0, u->texts.f);
+}
