@@ -1,5 +1,6 @@
 /* expert.c - see expert.h. */
 #include "lora/expert.h"
+#include "base/carve.h"
 #include "base/hash.h"
 #include "base/rng.h"
 
@@ -67,6 +68,14 @@ void qv__expert_free(struct qv_expert *e)
     free(e->w);
     qv__arena_free(&e->arena);
     free(e);
+}
+
+void qv__expert_give_up(struct qv_expert *e)
+{
+    qv__let_go(e->w, e->n_w * sizeof *e->w);
+    e->w = NULL;
+    for (size_t i = 0; i < e->n_sites; i++)
+        e->site[i].A = e->site[i].B = NULL;
 }
 
 void qv__expert_init(struct qv_expert *e, uint64_t seed)

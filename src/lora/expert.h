@@ -50,6 +50,9 @@ qv_status qv__expert_new(struct qv_expert **out, const char *name,
                          bool is_rslora, qv_err *err) QV_MUST_CHECK;
 void qv__expert_free(struct qv_expert *e);
 
+/* The expert keeps its shape and gives its weights back. */
+void qv__expert_give_up(struct qv_expert *e);
+
 /* A uniform in +-1/sqrt(3 D_in), B zero: how the authors' code starts
  * (mttl). A function of (seed, path, element), so that experts trained
  * apart from one seed share their start. */
