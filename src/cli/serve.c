@@ -25,6 +25,9 @@ enum {
     KEY_HOST,
     KEY_PORT,
     KEY_KEYS,
+    KEY_LIBRARY_KEYS,
+    KEY_UPLOAD,
+    KEY_MEMORY,
     KEY_SECONDS,
     KEY_DRAIN,
     KEY_SLOTS,
@@ -56,6 +59,14 @@ static bool parse_limits(int key, const char *arg, struct argp_state *state)
     case KEY_CHUNK:
         a->o.engine.chunk = qv__arg_size(state, "--chunk", arg, 1);
         break;
+    case KEY_UPLOAD:
+        a->o.upload_max = qv__min(qv__arg_size(state, "--upload-limit", arg, 1), 1 << 20)
+                          << 20;
+        break;
+    case KEY_MEMORY:
+        a->o.expert_memory =
+            qv__min(qv__arg_size(state, "--expert-memory", arg, 1), 1 << 24) << 20;
+        break;
     default:
         return false;
     }
@@ -70,6 +81,10 @@ static void check(struct args *a, struct argp_state *state)
     const struct qv_choice *c = &a->o.otherwise;
     if ((c->router || c->expert) && !a->o.library)
         argp_error(state, "%s needs a --library", c->router ? "--router" : "--expert");
+    else if ((a->o.library_key_file || a->o.upload_max || a->o.expert_memory) &&
+             !a->o.library)
+        argp_error(state, "--library-key-file, --upload-limit and --expert-memory need a "
+                          "--library");
     else if (c->router && c->expert)
         argp_error(state, "--router and --expert: choose one");
     else if (!c->router && (c->top_k || c->temperature > 0 || c->compose == QV_OUTPUT))
@@ -120,6 +135,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_KEYS:
         a->o.key_file = arg;
         break;
+    case KEY_LIBRARY_KEYS:
+        a->o.library_key_file = arg;
+        break;
     case ARGP_KEY_END:
         check(a, state);
         break;
@@ -142,12 +160,17 @@ static const struct argp_option options[] = {
     {"host", KEY_HOST, "A", 0, "The address to listen on (127.0.0.1)", 2},
     {"port", KEY_PORT, "N", 0, "The port; 0 is any free one (8080)", 2},
     {"api-key-file", KEY_KEYS, "FILE", 0, "Keys, one a line; requests must carry one", 2},
+    {"library-key-file", KEY_LIBRARY_KEYS, "FILE", 0,
+     "Keys, one a line, of those who may change the library (nobody may)", 2},
     {NULL, 0, NULL, 0, "Limits:", 3},
     {"slots", KEY_SLOTS, "N", 0, "Texts in progress at most (16)", 3},
     {"queue", KEY_QUEUE, "N", 0, "Texts waiting at most (64)", 3},
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
     {"chunk", KEY_CHUNK, "N", 0, "Prompt tokens in one pass (64)", 3},
+    {"upload-limit", KEY_UPLOAD, "MIB", 0, "Of an expert that is sent (1024)", 3},
+    {"expert-memory", KEY_MEMORY, "MIB", 0,
+     "Memory for experts' weights; the least recently used wait in a file (all)", 3},
     {"seconds", KEY_SECONDS, "N", 0, "For a request to arrive (30)", 3},
     {"drain", KEY_DRAIN, "N", 0, "Seconds to finish what was begun after SIGTERM (30)", 3},
     {0},
@@ -164,6 +187,12 @@ static const struct argp spec = {
            "it at once. See docs/server.md.",
     .children = children,
 };
+
+static void log_line(void *arg, const char *sentence)
+{
+    (void)arg;
+    fprintf(stderr, "quiver: library: %s\n", sentence);
+}
 
 /* Signals that ask it to end are waited for, and handled in no thread: until the first one
  * they are blocked, in all threads that are started after this. */
@@ -214,6 +243,7 @@ int cmd_serve(int argc, char **argv)
     if (a.o.seed == UINT64_MAX) // another one each time
         a.o.seed = (uint64_t)time(NULL);
     a.o.model_path = a.base.dir;
+    a.o.log = log_line;
     qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
     if (!result)
         result = qv__server_open(&s, m, &a.o, &err);

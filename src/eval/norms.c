@@ -155,7 +155,8 @@ static void see(void *arg, size_t site, size_t T, const float *x)
     (void)T;
     find_learnt(s);
     x += s->now.first * b->D_in;
-    qv__sgemm(false, true, n, width, b->D_in, 1, x, b->D_in, b->A[0], b->D_in, 0, s->z, width);
+    qv__sgemm(false, true, n, width, b->D_in, 1, x, b->D_in, b->A[0], b->D_in, 0, s->z,
+              width);
     for (size_t j = 0; j < b->K; j++) {
         size_t R = b->first[j + 1] - b->first[j];
         double norm =

@@ -352,9 +352,8 @@ static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
     float *B = copy_B(s, j);
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    qv_status result =
-        qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j,
-                      s->A[j], B, R, s->D_in, s->D_out, err);
+    qv_status result = qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j, s->A[j], B,
+                                     R, s->D_in, s->D_out, err);
     free(B);
     return result;
 }
@@ -365,8 +364,7 @@ static qv_status spectral_pair(struct qv_bank_site *s, size_t j, qv_err *err)
     float *B = copy_B(s, j), *Bt = s->Bt[j];
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a spectrum");
-    qv_status result =
-        qv__spectral(s->A[j], B, R, s->D_in, s->D_out, err);
+    qv_status result = qv__spectral(s->A[j], B, R, s->D_in, s->D_out, err);
     for (size_t o = 0; !result && o < s->D_out; o++)
         for (size_t r = 0; r < R; r++)
             Bt[r * s->D_out + o] = B[o * R + r];

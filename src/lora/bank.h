@@ -30,11 +30,11 @@ struct qv_bank_site {
     float **A;     // [K] of each [R, D_in]; in a bank of copies A[0] is [first[K], D_in]
     float **Bt;    // [K] of each [R, D_out], B transposed; likewise
     atomic_bool **used; // [K] set when that expert is computed with; NULL: nobody asks
-    float *proto;  // [K, D_in] Arrow's prototypes, or a router's own vectors in their
-                   // place; NULL until asked for
-    float *sigma;  // [K, 2] their two largest singular values, scale left out
-    float *gain;   // [2, D_out] or NULL: of a bank of one expert, what its update ends
-                   // with, y = gain[0] y + gain[1]
+    float *proto;       // [K, D_in] Arrow's prototypes, or a router's own vectors in their
+                        // place; NULL until asked for
+    float *sigma;       // [K, 2] their two largest singular values, scale left out
+    float *gain;        // [2, D_out] or NULL: of a bank of one expert, what its update ends
+                        // with, y = gain[0] y + gain[1]
 };
 
 struct qv_bank {
@@ -90,7 +90,8 @@ qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
                                   const struct qv_prototypes *p, qv_err *err) QV_MUST_CHECK;
 
 /* Write every expert at every site as its spectrum (lora/spectrum.h): the same updates,
- * with the right singular vectors as A. Its factors must be copies. Fails with QV_ENOMEM. */
+ * with the right singular vectors as A. Its factors must be copies. Fails with QV_ENOMEM.
+ */
 qv_status qv__bank_spectral(struct qv_bank *b, qv_err *err) QV_MUST_CHECK;
 
 /* Compute the prototypes of every expert that has none yet, at every site (in

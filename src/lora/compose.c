@@ -106,9 +106,8 @@ static void add_columns(float *y, size_t from, size_t width, const struct qv_ban
     for (size_t i = 0; i < n; i++) {
         const size_t p = room->pair[i], t = p / r->k;
         const int e = r->expert[p];
-        kern->axpy_rows(y + t * s->D_out + from, room->z + p * s->R_max,
-                        s->Bt[e] + from, rank_of(s, e), s->D_out,
-                        width);
+        kern->axpy_rows(y + t * s->D_out + from, room->z + p * s->R_max, s->Bt[e] + from,
+                        rank_of(s, e), s->D_out, width);
     }
 }
 
@@ -127,8 +126,8 @@ void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *
             for (size_t i = room->group[g]; i < room->group[g + 1]; i++) {
                 const size_t p = room->pair[i];
                 const int e = r->expert[p];
-                kern->dot_rows(room->z + p * R, s->A[e], rank_of(s, e),
-                               x + p / k * s->D_in, s->D_in);
+                kern->dot_rows(room->z + p * R, s->A[e], rank_of(s, e), x + p / k * s->D_in,
+                               s->D_in);
             }
         }
 #pragma omp for schedule(static)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where everything lies in the block; returns its size. */
+/* Where the factors lie in their block; returns its size. */
 static size_t lay_out(struct qv_pack *p, void *base)
 {
     const struct qv_expert *e = p->shape;
@@ -16,45 +16,33 @@ static size_t lay_out(struct qv_pack *p, void *base)
         p->A[i] = qv__carve_f32(&c, e->site[i].R, e->site[i].D_in);
         p->Bt[i] = qv__carve_f32(&c, e->site[i].R, e->site[i].D_out);
     }
-    p->p.v = qv__carve_f32(&c, p->p.first[e->n_sites], 1);
-    p->p.sigma = qv__carve_f32(&c, e->n_sites, 2);
-    p->p.mem = base; // that they are there; the pack owns them
     return c.used;
 }
 
-static void fill(struct qv_pack *p, const struct qv_prototypes *given)
+static void fill(struct qv_pack *p)
 {
-    const struct qv_expert *e = p->shape;
-    for (size_t i = 0; i < e->n_sites; i++) {
-        const struct qv_expert_site *s = &e->site[i];
+    for (size_t i = 0; i < p->shape->n_sites; i++) {
+        const struct qv_expert_site *s = &p->shape->site[i];
         memcpy(p->A[i], s->A, s->R * s->D_in * sizeof *s->A);
         for (size_t r = 0; r < s->R; r++)
             for (size_t o = 0; o < s->D_out; o++)
                 p->Bt[i][r * s->D_out + o] = s->B[o * s->R + r];
     }
-    memcpy(p->p.v, given->v, given->first[e->n_sites] * sizeof *given->v);
-    memcpy(p->p.sigma, given->sigma, 2 * e->n_sites * sizeof *given->sigma);
 }
 
-/* From memory into a file. */
-static qv_status spill(struct qv_pack *p, const char *dir, qv_err *err)
+/* From memory into a file, unless there is no room for it. */
+static void spill(struct qv_pack *p, const char *dir)
 {
-    qv_status result = qv__spill(&p->spill, dir, p->mem, p->bytes, err);
-    if (result)
-        return result;
+    if (qv__spill(&p->spill, dir, p->mem, p->bytes, NULL))
+        return;
     free(p->mem);
     p->mem = NULL;
     lay_out(p, p->spill.bytes);
-    return QV_OK;
 }
 
-static qv_status pack(struct qv_pack *p, const struct qv_prototypes *given,
-                      const char *spill_dir, qv_err *err)
+static qv_status pack(struct qv_pack *p, const char *spill_dir, qv_err *err)
 {
-    struct qv_expert *e = p->shape;
-    p->p.n_sites = e->n_sites;
-    p->p.first = qv_new_n(&p->arena, size_t, e->n_sites + 1);
-    memcpy(p->p.first, given->first, (e->n_sites + 1) * sizeof *p->p.first);
+    const struct qv_expert *e = p->shape;
     p->A = qv_new_n(&p->arena, float *, e->n_sites);
     p->Bt = qv_new_n(&p->arena, float *, e->n_sites);
     qv_carve need = {.used = lay_out(p, NULL)};
@@ -64,8 +52,10 @@ static qv_status pack(struct qv_pack *p, const struct qv_prototypes *given,
         return qv_fail(err, QV_ENOMEM, "expert '%s': no memory for its %zu bytes", e->name,
                        p->bytes);
     lay_out(p, p->mem);
-    fill(p, given);
-    return spill_dir && p->bytes ? spill(p, spill_dir, err) : QV_OK;
+    fill(p);
+    if (spill_dir && p->bytes)
+        spill(p, spill_dir);
+    return QV_OK;
 }
 
 /* That prototypes from elsewhere have one vector of each site's width. */
@@ -85,31 +75,31 @@ static qv_status check_given(const struct qv_prototypes *p, const struct qv_expe
                          e->name);
 }
 
-qv_status qv__pack_new(struct qv_pack **out, struct qv_expert *e,
-                       const struct qv_prototypes *given, const struct qv_sites *sites,
-                       const char *spill_dir, qv_err *err)
+qv_status qv__pack_new(struct qv_pack **out, struct qv_expert *e, struct qv_prototypes *p,
+                       const struct qv_sites *sites, const char *spill_dir, qv_err *err)
 {
     *out = NULL;
-    struct qv_prototypes made = {0};
-    struct qv_pack *p = calloc(1, sizeof *p);
-    if (!p) {
+    struct qv_pack *k = calloc(1, sizeof *k);
+    if (!k) {
         qv__expert_free(e);
+        qv__prototypes_end(p);
         return qv_fail(err, QV_ENOMEM, "no memory for an expert");
     }
-    p->shape = e;
-    atomic_init(&p->used, false);
-    p->where = qv_new_n(&p->arena, size_t, e->n_sites);
-    qv_status result = qv__bank_place(p->where, e, sites, err);
+    k->shape = e;
+    k->p = *p;
+    *p = (struct qv_prototypes){0};
+    atomic_init(&k->used, false);
+    k->where = qv_new_n(&k->arena, size_t, e->n_sites);
+    qv_status result = qv__bank_place(k->where, e, sites, err);
     if (!result)
-        result = given ? check_given(given, e, err) : qv__prototypes_of(&made, e, err);
+        result = k->p.mem ? check_given(&k->p, e, err) : qv__prototypes_of(&k->p, e, err);
     if (!result)
-        result = pack(p, given ? given : &made, spill_dir, err);
-    qv__prototypes_end(&made);
+        result = pack(k, spill_dir, err);
     qv__expert_give_up(e);
     if (result)
-        qv__pack_free(p);
+        qv__pack_free(k);
     else
-        *out = p;
+        *out = k;
     return result;
 }
 
@@ -118,6 +108,7 @@ void qv__pack_free(struct qv_pack *p)
     if (!p)
         return;
     qv__expert_free(p->shape);
+    qv__prototypes_end(&p->p);
     qv__spill_end(&p->spill);
     free(p->mem);
     qv__arena_free(&p->arena);

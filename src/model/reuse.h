@@ -39,8 +39,8 @@ struct qv_reuse_from {
     struct qv_expert *const *experts;
     size_t n;
     struct qv_prototypes *vectors; // [n] all-zero where there are none; or NULL
-    struct qv_pack *const *packs; // [n] of the experts, which then have no weights; or NULL.
-                                  // They outlive *out. Not for a router that folds or
+    struct qv_pack *const *packs;  // [n] of the experts, which then have no weights; or
+                                  // NULL. They outlive *out. Not for a router that folds or
                                   // rewrites its experts
     bool gives; // weights and vectors may be given up as soon as they are bound
     struct qv_text_table *texts;      // or NULL

@@ -86,6 +86,7 @@ const struct qv_router_ops qv__lag = {
     .name = "lag",
     .about = "of those that arrow prefers, the expert that sees most of the token",
     .top_k = 1,
+    .rewrites = true,
     .open = lag_open,
     .route = lag_route,
     .close = qv__spectral_close,

@@ -78,6 +78,7 @@ struct qv_router_ops {
     const char *artifact; // this kind, one an expert
     bool is_oracle;       // needs to know the example's own expert
     bool is_centred;      // experts are routed to less their average
+    bool rewrites;        // it writes its bank's factors, which must be copies
     bool adds_outputs;    // by default its experts are composed by output
     size_t top_k;         // by default; 0: 4
     struct qv_measure measure;

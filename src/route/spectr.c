@@ -68,6 +68,7 @@ static void spectr_route(const struct qv_router *router, size_t site, const floa
 const struct qv_router_ops qv__spectr = {
     .name = "spectr",
     .about = "the experts that see most of the token, with even weights",
+    .rewrites = true,
     .open = spectr_open,
     .route = spectr_route,
     .room = spectr_room,
@@ -78,6 +79,7 @@ const struct qv_router_ops qv__spectr_sigma = {
     .name = "spectr_sigma",
     .about = "the experts that would add most to the token, with even weights",
     .measure = {.times_sigma = true},
+    .rewrites = true,
     .open = spectr_open,
     .route = spectr_route,
     .room = spectr_room,
