@@ -3,7 +3,15 @@
  */
 #include "server/server.h"
 
+#include <stdio.h>
 #include <string.h>
+
+void qv__tell_generation(struct qv_call *c, const struct qv_who *who)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%zu", qv__who_generation(who));
+    qv__call_add_header(c, "Quiver-Generation", number);
+}
 
 static json_t *scores_of(const qv_expert_meta *meta)
 {

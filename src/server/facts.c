@@ -26,7 +26,7 @@ void qv__answer_models(struct qv_server *s, struct qv_call *c)
     json_t *list = json_array();
     add_model(list, s, "", "");
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
-        if (qv__generation_has_router(g, *r))
+        if (qv__generation_is_prepared(g, *r))
             add_model(list, s, "/", (*r)->name);
     for (size_t i = 0; i < qv__generation_size(g); i++)
         add_model(list, s, "/expert/", qv__generation_held(g, i)->info.name);

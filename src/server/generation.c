@@ -1,6 +1,7 @@
 /* generation.c - see generation.h. */
 #include "server/generation.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "cluster/cluster.h"
 #include "kern/kern.h"
 #include "model/kept.h"
@@ -113,6 +114,19 @@ bool qv__generation_has_router(const struct qv_generation *g,
                                const struct qv_router_ops *ops)
 {
     return ops && !ops->is_oracle && !ops->reads && g->n > 0;
+}
+
+bool qv__generation_is_prepared(const struct qv_generation *g,
+                                const struct qv_router_ops *ops)
+{
+    qv_arena a = {0};
+    bool has_all = qv__generation_has_router(g, ops);
+    for (size_t i = 0; has_all && ops->artifact && i < g->n; i++)
+        has_all = qv__is_file(qv__arena_fmt(&a, "%s/%s/artifacts/%s.safetensors",
+                                            qv_library_dir(g->lib), g->held[i]->info.name,
+                                            ops->artifact));
+    qv__arena_free(&a);
+    return has_all;
 }
 
 static qv_status bind(const qv_reuse **shared, qv_reuse **own, struct qv_generation *g,

@@ -36,6 +36,10 @@ size_t qv__generation_find(const struct qv_generation *g, const char *name);
 bool qv__generation_has_router(const struct qv_generation *g,
                                const struct qv_router_ops *ops);
 
+/* The same, and what it needs beside the experts is there. */
+bool qv__generation_is_prepared(const struct qv_generation *g,
+                                const struct qv_router_ops *ops);
+
 /* Bind a router. *shared is the generation's; or, with a setting of its own, *own is the
  * caller's, and *shared the same. Fails with QV_ENOTFOUND if there is none of that name, or
  * an expert lacks what it needs, and as binding does. */

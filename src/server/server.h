@@ -95,6 +95,9 @@ void qv__answer_metrics(struct qv_server *s, struct qv_call *c);
 
 void qv__answer_library(struct qv_server *s, struct qv_call *c); // catalog.c
 
+/* The header that says which generation of the library answers. */
+void qv__tell_generation(struct qv_call *c, const struct qv_who *who);
+
 /* ---- upload.c: changing the library ---- */
 
 #define QV_EXPERTS_PATH "/v1/library/experts/" // and the expert's name
