@@ -65,6 +65,8 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
     const struct qv_router_opts opts = {.top_k = from->top_k,
                                         .temperature = from->temperature,
                                         .filter = from->filter,
+                                        .before =
+                                            from->before ? from->before->router : NULL,
                                         .texts = ops->reads ? &r->texts : NULL};
     qv_status result = bind_bank(r, from, err);
     for (size_t i = 0; !result && from->vectors && i < from->n; i++) {

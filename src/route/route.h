@@ -34,6 +34,8 @@ struct qv_router_opts {
     float temperature; // of the softmax (default: 1)
     size_t filter;     // experts that lag looks at closely (default: 20)
     const struct qv_text_table *texts; // for a router by text; borrowed
+    const struct qv_router *before; // of the same ops, over many of the same experts: what
+                                    // it made of those may be copied; or NULL
 };
 
 struct qv_router;

@@ -92,9 +92,10 @@ static qv_status gather(struct sources *s, const struct qv_generation *g,
     return result;
 }
 
+/* `before` is the same of another generation, or NULL. */
 static qv_status make_router(qv_reuse **out, const struct qv_generation *g,
                              const struct qv_router_ops *ops, enum qv_compose compose,
-                             qv_err *err)
+                             const qv_reuse *before, qv_err *err)
 {
     struct sources s;
     qv_status result = gather(&s, g, ops, err);
@@ -103,6 +104,7 @@ static qv_status make_router(qv_reuse **out, const struct qv_generation *g,
                                        .vectors = ops->artifact ? s.kept.vectors : s.v,
                                        .packs = s.is_whole ? NULL : s.packs,
                                        .router = ops->name,
+                                       .before = before,
                                        .compose = compose};
     if (!result)
         result = qv__reuse_new(out, g->m, &from, err);
@@ -136,7 +138,8 @@ static qv_status bind(const qv_reuse **shared, qv_reuse **own, struct qv_generat
     const struct qv_router_ops *ops = qv__routers()[i];
     struct bound *b = &g->router[i][compose == QV_OUTPUT];
     b->asked_at = qv__seconds();
-    qv_status result = b->reuse ? QV_OK : make_router(&b->reuse, g, ops, compose, err);
+    qv_status result =
+        b->reuse ? QV_OK : make_router(&b->reuse, g, ops, compose, NULL, err);
     *shared = b->reuse;
     if (result || (top_k == 0 && temperature == 0))
         return result;
@@ -182,7 +185,7 @@ static void bind_as_before(struct qv_generation *g, struct qv_generation *before
             if (!b->reuse || b->asked_at < now - recently)
                 continue;
             qv_status result = make_router(&g->router[i][j].reuse, g, qv__routers()[i],
-                                           j ? QV_OUTPUT : QV_FACTOR, NULL);
+                                           j ? QV_OUTPUT : QV_FACTOR, b->reuse, NULL);
             (void)result;
             g->router[i][j].asked_at = b->asked_at;
         }
