@@ -217,9 +217,13 @@ void qv__answer_put_expert(struct qv_server *s, struct qv_call *c)
 
 void qv__answer_delete_expert(struct qv_server *s, struct qv_call *c)
 {
+    const char *name = qv__expert_named(c);
     size_t generation;
     qv_err err;
-    if (qv__live_remove(s->live, qv__expert_named(c), &generation, &err)) {
+    qv_status result = qv__live_remove(s->live, name, &generation, &err);
+    if (result == QV_ENOTFOUND)
+        result = qv_fail(&err, result, "no expert is named '%s'", name);
+    if (result) {
         reply_failure(s, c, &err);
         return;
     }

@@ -286,7 +286,7 @@ static void an_expert_that_is_sent_is_used_replaced_and_removed(void **state)
     drop("n", 204, "");
     assert_false(is_model("quiver/expert/n"));
     refused(asked(&server, completions, "", body), 404, "no expert is named 'n'");
-    drop("n", 404, "no expert 'n'");
+    drop("n", 404, "no expert is named 'n'\"");
     r = asked(&server, "/metrics", "", NULL);
     assert_non_null(strstr(r.body, "\nquiver_experts 2\n"));
     assert_non_null(strstr(r.body, "\nquiver_expert_adds_total 3\n"));
@@ -501,6 +501,9 @@ static void what_is_sent_and_wrong_is_refused_and_changes_nothing(void **state)
     refused(read_reply(fd), 415, "must be multipart/form-data");
     close(fd), free(f.bytes);
     drop("a%2F..%2Fb", 400, "it has a '/'");
+    struct reply r = asked(&server, EXPERTS "a", bearer, NULL);
+    assert_non_null(strstr(r.head, "\r\nAllow: PUT, DELETE\r\n"));
+    refused(r, 405, "this path has another method");
     assert_int_equal(generation(), before);
     says("library verify slib", 0, "");
     json_decref(
@@ -622,11 +625,23 @@ static void a_server_killed_during_an_upload_comes_back_with_nothing_lost(void *
     end_server(&server);
 }
 
+/* More than there is room for. */
+static struct form large_form(void)
+{
+    enum { N = 800 << 10 };
+    static const char zeros[N];
+    struct form f = {0};
+    add_file(&f, "config", "one/adapter_config.json");
+    add_part(&f, "weights", zeros, N);
+    end_form(&f);
+    return f;
+}
+
 static void assert_full(const char *words)
 {
     long before = generation();
-    refuses("n", bearer, form_of("one"), 500, words);
-    refuses("a", bearer, form_of("one"), 500, words);
+    refuses("n", bearer, large_form(), 500, words);
+    refuses("a", bearer, large_form(), 500, words);
     assert_int_equal(generation(), before);
     assert_int_equal(before, 1);
     json_decref(
@@ -643,7 +658,7 @@ static void a_file_that_cannot_grow_refuses_an_upload(void **state)
     works("library add full b two");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
     small = was;
-    small.rlim_cur = 16 << 10;
+    small.rlim_cur = 256 << 10; // the OpenMP runtime has files of its own
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     server = serve("--model slow --library full --library-key-file lkeys");
@@ -668,6 +683,7 @@ static void a_full_disk_refuses_an_upload(void **state)
     snprintf(args, sizeof args,
              "--model slow --library disk/lib --library-key-file lkeys --context 64");
     server = serve(args);
+    refuses("n", bearer, form_of("one"), 500, "No space left on device");
     assert_full("No space left on device");
     end_server(&server);
     says("library verify disk/lib", 0, "");
