@@ -658,7 +658,7 @@ static void a_file_that_cannot_grow_refuses_an_upload(void **state)
     works("library add full b two");
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
     small = was;
-    small.rlim_cur = 256 << 10; // the OpenMP runtime has files of its own
+    small.rlim_cur = 640 << 10; // sanitizers and OpenMP have files of their own
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     server = serve("--model slow --library full --library-key-file lkeys");
@@ -690,6 +690,24 @@ static void a_full_disk_refuses_an_upload(void **state)
     assert_int_equal(umount(dir), 0);
 }
 
+static void a_bad_expert_is_told_of_once_and_fails_nothing(void **state)
+{
+    (void)state;
+    static const char words[] = "quiver: library: refused: expert 'b': adapter_model";
+    works("library add bad a one");
+    works("library add bad b two");
+    assert_int_equal(truncate(in_world("bad/b/adapter_model.safetensors"), 1000), 0);
+    server = serve("--model slow --library bad --router arrow --expert-memory 1");
+    assert_true(is_model("quiver/expert/a"));
+    assert_false(is_model("quiver/expert/b"));
+    json_decref(told(&server, completions, 200, "{\"prompt\":\"a\"}"));
+    end_server(&server);
+    const char *line = strstr(said.err, words);
+    assert_non_null(line);
+    assert_null(strstr(line + 1, words));
+    assert_int_equal(files_under("bad/.tmp"), 0);
+}
+
 static void options_that_cannot_be_had_say_why(void **state)
 {
     (void)state;
@@ -716,6 +734,7 @@ int main(void)
         cmocka_unit_test(a_server_killed_during_an_upload_comes_back_with_nothing_lost),
         cmocka_unit_test(a_file_that_cannot_grow_refuses_an_upload),
         cmocka_unit_test(a_full_disk_refuses_an_upload),
+        cmocka_unit_test(a_bad_expert_is_told_of_once_and_fails_nothing),
         cmocka_unit_test(options_that_cannot_be_had_say_why),
     };
     return cmocka_run_group_tests(tests, make_slow_world, end_world);
