@@ -1,4 +1,5 @@
-/* arena.c - chunks of 64 KiB, each linked to the one before it. */
+/* arena.c - chunks, each linked to the one before it and twice as large, from 1 to 64 KiB:
+ * there are libraries of thousands of experts with arenas of their own. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -8,16 +9,19 @@
 
 struct qv_arena_chunk {
     struct qv_arena_chunk *older;
+    size_t size;
 };
 
-enum { CHUNK = 64 * 1024 };
+enum { FIRST = 1024, MOST = 64 * 1024 };
 
 static void grow(qv_arena *a, size_t need)
 {
-    size_t size = qv__max(need + 64 + sizeof(struct qv_arena_chunk), CHUNK);
+    size_t usual = a->chunk ? qv__min(2 * a->chunk->size, MOST) : FIRST;
+    size_t size = qv__max(need + 64 + sizeof(struct qv_arena_chunk), usual);
     struct qv_arena_chunk *c = calloc(1, size);
     qv_check(c);
     c->older = a->chunk;
+    c->size = size;
     a->chunk = c;
     a->at = (char *)(c + 1);
     a->end = (char *)c + size;

@@ -26,6 +26,9 @@ enum {
     KEY_KEYS,
     KEY_TLS_CERT,
     KEY_TLS_KEY,
+    KEY_LIBRARY_KEYS,
+    KEY_UPLOAD,
+    KEY_MEMORY,
     KEY_SECONDS,
     KEY_DRAIN,
     KEY_SLOTS,
@@ -62,6 +65,14 @@ static bool parse_limits(int key, const char *arg, struct argp_state *state)
         a->o.engine.prefix_bytes =
             qv__min(qv__arg_size(state, "--prefix-cache", arg, 0), SIZE_MAX >> 20) << 20;
         break;
+    case KEY_UPLOAD:
+        a->o.upload_max = qv__min(qv__arg_size(state, "--upload-limit", arg, 1), 1 << 20)
+                          << 20;
+        break;
+    case KEY_MEMORY:
+        a->o.expert_memory =
+            qv__min(qv__arg_size(state, "--expert-memory", arg, 1), 1 << 24) << 20;
+        break;
     default:
         return false;
     }
@@ -76,6 +87,10 @@ static void check(struct args *a, struct argp_state *state)
     const struct qv_choice *c = &a->o.otherwise;
     if ((c->router || c->expert) && !a->o.library)
         argp_error(state, "%s needs a --library", c->router ? "--router" : "--expert");
+    else if ((a->o.library_key_file || a->o.upload_max || a->o.expert_memory) &&
+             !a->o.library)
+        argp_error(state, "--library-key-file, --upload-limit and --expert-memory need a "
+                          "--library");
     else if (c->router && c->expert)
         argp_error(state, "--router and --expert: choose one");
     else if (!a->o.tls_cert != !a->o.tls_key)
@@ -133,6 +148,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_TLS_KEY:
         a->o.tls_key = arg;
         break;
+    case KEY_LIBRARY_KEYS:
+        a->o.library_key_file = arg;
+        break;
     case ARGP_KEY_END:
         check(a, state);
         break;
@@ -157,14 +175,19 @@ static const struct argp_option options[] = {
     {"api-key-file", KEY_KEYS, "FILE", 0, "Keys, one a line; requests must carry one", 2},
     {"tls-cert", KEY_TLS_CERT, "FILE", 0, "Speak TLS with this certificate, in PEM", 2},
     {"tls-key", KEY_TLS_KEY, "FILE", 0, "The key to it", 2},
+    {"library-key-file", KEY_LIBRARY_KEYS, "FILE", 0,
+     "Keys, one a line, of those who may change the library (nobody may)", 2},
     {NULL, 0, NULL, 0, "Limits:", 3},
     {"slots", KEY_SLOTS, "N", 0, "Texts in progress at most (16)", 3},
     {"queue", KEY_QUEUE, "N", 0, "Texts waiting at most (64)", 3},
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
     {"chunk", KEY_CHUNK, "N", 0, "Prompt tokens in one pass (64)", 3},
-    {"prefix-cache", KEY_PREFIX, "MB", 0,
+    {"prefix-cache", KEY_PREFIX, "MIB", 0,
      "Memory for keys and values of how prompts begin (256; 0: none)", 3},
+    {"upload-limit", KEY_UPLOAD, "MIB", 0, "Of an expert that is sent (1024)", 3},
+    {"expert-memory", KEY_MEMORY, "MIB", 0,
+     "Memory for experts' weights; the least recently used wait in a file (all)", 3},
     {"seconds", KEY_SECONDS, "N", 0, "For a request to arrive (30)", 3},
     {"drain", KEY_DRAIN, "N", 0, "Seconds to finish what was begun after SIGTERM (30)", 3},
     {0},
@@ -181,6 +204,12 @@ static const struct argp spec = {
            "it at once. See docs/server.md.",
     .children = children,
 };
+
+static void log_line(void *arg, const char *sentence)
+{
+    (void)arg;
+    fprintf(stderr, "quiver: library: %s\n", sentence);
+}
 
 /* Signals that ask it to end are waited for, and handled in no thread: until the first one
  * they are blocked, in all threads that are started after this. */
@@ -233,6 +262,7 @@ int cmd_serve(int argc, char **argv)
     if (a.o.seed == UINT64_MAX) // another one each time
         a.o.seed = (uint64_t)time(NULL);
     a.o.model_path = a.base.dir;
+    a.o.log = log_line;
     qv_status result = qv_model_open(&m, a.base.dir, &a.base.opts, &err);
     if (!result)
         result = qv__server_open(&s, m, &a.o, &err);

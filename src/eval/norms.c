@@ -33,7 +33,7 @@ struct study {
 static void gram_of(double *g, const struct qv_bank_site *s, size_t j)
 {
     size_t R = s->first[j + 1] - s->first[j];
-    const float *b = s->Bt + s->first[j] * s->D_out;
+    const float *b = s->Bt[j];
     for (size_t p = 0; p < R; p++)
         for (size_t q = 0; q < R; q++) {
             double sum = 0;
@@ -151,7 +151,8 @@ static void see(void *arg, size_t site, size_t T, const float *x)
     (void)T;
     find_learnt(s);
     x += s->now.first * b->D_in;
-    qv__sgemm(false, true, n, width, b->D_in, 1, x, b->D_in, b->A, b->D_in, 0, s->z, width);
+    qv__sgemm(false, true, n, width, b->D_in, 1, x, b->D_in, b->A[0], b->D_in, 0, s->z,
+              width);
     for (size_t j = 0; j < b->K; j++) {
         size_t R = b->first[j + 1] - b->first[j];
         double norm =

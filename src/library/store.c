@@ -87,7 +87,8 @@ static qv_status sweep(const qv_library *lib, const char *tmp, qv_err *err)
         int fd = open_dir(dir);
         if (fd < 0) // its owner just finished
             continue;
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        // It may also have finished since, and have removed it.
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 && qv__is_dir(dir))
             result = clear_dead(lib, dir, &a, err);
         close(fd);
     }

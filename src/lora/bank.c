@@ -7,14 +7,14 @@
 #include "lora/bank.h"
 
 #include "base/carve.h"
+#include "lora/pack.h"
 #include "lora/spectrum.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* That the expert fits the model; where[i] = the model's index of its site i. */
-static qv_status check_expert(size_t *where, const struct qv_expert *e,
-                              const struct qv_sites *sites, qv_err *err)
+qv_status qv__bank_place(size_t *where, const struct qv_expert *e,
+                         const struct qv_sites *sites, qv_err *err)
 {
     for (size_t i = 0; i < e->n_sites; i++) {
         const struct qv_expert_site *s = &e->site[i];
@@ -85,6 +85,8 @@ static void fill_tables(struct qv_bank *b, const struct qv_sites *sites,
         s->own = qv_new_n(&b->arena, size_t, s->K);
         s->first = qv_new_n(&b->arena, size_t, s->K + 1);
         s->scale = qv_new_n(&b->arena, float, s->K);
+        s->A = qv_new_n(&b->arena, float *, s->K);
+        s->Bt = qv_new_n(&b->arena, float *, s->K);
         s->K = 0; // counts again as the places fill
     }
     for (size_t k = 0; k < b->K; k++)
@@ -100,33 +102,42 @@ static void fill_tables(struct qv_bank *b, const struct qv_sites *sites,
         }
 }
 
+static void lay_out_tables(struct qv_bank *b, const struct qv_sites *sites,
+                           struct qv_expert *const *experts, size_t K)
+{
+    b->K = K;
+    b->n_sites = sites->n;
+    b->name = qv_new_n(&b->arena, const char *, K);
+    b->n_own = qv_new_n(&b->arena, size_t, K);
+    b->has_prototypes = qv_new_n(&b->arena, bool, K);
+    b->site = qv_new_n(&b->arena, struct qv_bank_site, sites->n);
+    for (size_t k = 0; k < K; k++) {
+        b->name[k] = qv__arena_str(&b->arena, experts[k]->name);
+        b->n_own[k] = experts[k]->n_sites;
+    }
+}
+
 static size_t lay_out_weights(struct qv_bank *b, void *base)
 {
     qv_carve c = {.base = base};
     for (size_t m = 0; m < b->n_sites; m++) {
         struct qv_bank_site *s = &b->site[m];
-        s->A = qv__carve_f32(&c, s->first[s->K], s->D_in);
-        s->Bt = qv__carve_f32(&c, s->first[s->K], s->D_out);
+        float *A = qv__carve_f32(&c, s->first[s->K], s->D_in);
+        float *Bt = qv__carve_f32(&c, s->first[s->K], s->D_out);
+        for (size_t j = 0; base && j < s->K; j++) {
+            s->A[j] = A + s->first[j] * s->D_in;
+            s->Bt[j] = Bt + s->first[j] * s->D_out;
+        }
     }
     return c.used;
 }
 
 static void copy_pair(struct qv_bank_site *s, size_t j, const struct qv_expert_site *e)
 {
-    memcpy(s->A + s->first[j] * s->D_in, e->A, e->R * e->D_in * sizeof *e->A);
-    float *Bt = s->Bt + s->first[j] * s->D_out;
+    memcpy(s->A[j], e->A, e->R * e->D_in * sizeof *e->A);
     for (size_t r = 0; r < e->R; r++)
         for (size_t o = 0; o < e->D_out; o++)
-            Bt[r * e->D_out + o] = e->B[o * e->R + r];
-}
-
-/* The expert keeps its shape and gives its weights back. */
-static void give_up(struct qv_expert *e)
-{
-    qv__let_go(e->w, e->n_w * sizeof *e->w);
-    e->w = NULL;
-    for (size_t i = 0; i < e->n_sites; i++)
-        e->site[i].A = e->site[i].B = NULL;
+            s->Bt[j][r * e->D_out + o] = e->B[o * e->R + r];
 }
 
 static qv_status fill_weights(struct qv_bank *b, struct qv_expert *const *experts,
@@ -145,7 +156,7 @@ static qv_status fill_weights(struct qv_bank *b, struct qv_expert *const *expert
             copy_pair(s, place_of(s, k), &e->site[i]);
         }
         if (takes)
-            give_up(e);
+            qv__expert_give_up(e);
     }
     return QV_OK;
 }
@@ -165,21 +176,12 @@ static qv_status new_bank(struct qv_bank **out, const struct qv_sites *sites,
         check_names(qv_new_n(&scratch, const struct qv_expert *, K), experts, K, err);
     for (size_t k = 0; k < K && !result; k++) {
         where[k] = qv_new_n(&scratch, size_t, experts[k]->n_sites);
-        result = check_expert(where[k], experts[k], sites, err);
+        result = qv__bank_place(where[k], experts[k], sites, err);
     }
     if (result)
         goto out;
 
-    b->K = K;
-    b->n_sites = sites->n;
-    b->name = qv_new_n(&b->arena, const char *, K);
-    b->n_own = qv_new_n(&b->arena, size_t, K);
-    b->has_prototypes = qv_new_n(&b->arena, bool, K);
-    b->site = qv_new_n(&b->arena, struct qv_bank_site, sites->n);
-    for (size_t k = 0; k < K; k++) {
-        b->name[k] = qv__arena_str(&b->arena, experts[k]->name);
-        b->n_own[k] = experts[k]->n_sites;
-    }
+    lay_out_tables(b, sites, experts, K);
     fill_tables(b, sites, experts, where);
     result = fill_weights(b, experts, where, takes, err);
     if (result)
@@ -203,6 +205,48 @@ qv_status qv__bank_take(struct qv_bank **out, const struct qv_sites *sites,
                         struct qv_expert *const *experts, size_t K, qv_err *err)
 {
     return new_bank(out, sites, experts, K, true, err);
+}
+
+/* What a site's j-th expert borrows from its pack. */
+static void borrow(struct qv_bank_site *s, size_t j, struct qv_pack *p)
+{
+    s->A[j] = p->A[s->own[j]];
+    s->Bt[j] = p->Bt[s->own[j]];
+    s->used[j] = &p->used;
+}
+
+qv_status qv__bank_of(struct qv_bank **out, const struct qv_sites *sites,
+                      struct qv_pack *const *packs, size_t K, qv_err *err)
+{
+    *out = NULL;
+    qv_arena scratch = {0};
+    struct qv_bank *b = calloc(1, sizeof *b);
+    if (!b)
+        return qv_fail(err, QV_ENOMEM, "no memory for a bank of %zu experts", K);
+    struct qv_expert **experts = qv_new_n(&scratch, struct qv_expert *, K);
+    size_t **where = qv_new_n(&scratch, size_t *, K);
+    for (size_t k = 0; k < K; k++) {
+        experts[k] = packs[k]->shape;
+        where[k] = packs[k]->where;
+    }
+    qv_status result =
+        check_names(qv_new_n(&scratch, const struct qv_expert *, K), experts, K, err);
+    if (!result) {
+        lay_out_tables(b, sites, experts, K);
+        fill_tables(b, sites, experts, where);
+    }
+    for (size_t m = 0; !result && m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        s->used = qv_new_n(&b->arena, atomic_bool *, s->K);
+        for (size_t j = 0; j < s->K; j++)
+            borrow(s, j, packs[s->expert[j]]);
+    }
+    qv__arena_free(&scratch);
+    if (result)
+        qv__bank_free(b);
+    else
+        *out = b;
+    return result;
 }
 
 void qv__bank_free(struct qv_bank *b)
@@ -291,7 +335,7 @@ qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
 static float *copy_B(const struct qv_bank_site *s, size_t j)
 {
     size_t R = s->first[j + 1] - s->first[j];
-    const float *Bt = s->Bt + s->first[j] * s->D_out;
+    const float *Bt = s->Bt[j];
     float *B = malloc(R * s->D_out * sizeof *B);
     for (size_t o = 0; B && o < s->D_out; o++)
         for (size_t r = 0; r < R; r++)
@@ -308,9 +352,8 @@ static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
     float *B = copy_B(s, j);
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    qv_status result =
-        qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j,
-                      s->A + s->first[j] * s->D_in, B, R, s->D_in, s->D_out, err);
+    qv_status result = qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j, s->A[j], B,
+                                     R, s->D_in, s->D_out, err);
     free(B);
     return result;
 }
@@ -318,11 +361,10 @@ static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
 static qv_status spectral_pair(struct qv_bank_site *s, size_t j, qv_err *err)
 {
     size_t R = s->first[j + 1] - s->first[j];
-    float *B = copy_B(s, j), *Bt = s->Bt + s->first[j] * s->D_out;
+    float *B = copy_B(s, j), *Bt = s->Bt[j];
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a spectrum");
-    qv_status result =
-        qv__spectral(s->A + s->first[j] * s->D_in, B, R, s->D_in, s->D_out, err);
+    qv_status result = qv__spectral(s->A[j], B, R, s->D_in, s->D_out, err);
     for (size_t o = 0; !result && o < s->D_out; o++)
         for (size_t r = 0; r < R; r++)
             Bt[r * s->D_out + o] = B[o * R + r];
@@ -364,5 +406,6 @@ qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)
 
 qv_status qv__bank_spectral(struct qv_bank *b, qv_err *err)
 {
+    qv_check(b->weights);
     return each_pair(b, NULL, spectral_pair, err);
 }

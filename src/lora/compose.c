@@ -106,9 +106,8 @@ static void add_columns(float *y, size_t from, size_t width, const struct qv_ban
     for (size_t i = 0; i < n; i++) {
         const size_t p = room->pair[i], t = p / r->k;
         const int e = r->expert[p];
-        kern->axpy_rows(y + t * s->D_out + from, room->z + p * s->R_max,
-                        s->Bt + s->first[e] * s->D_out + from, rank_of(s, e), s->D_out,
-                        width);
+        kern->axpy_rows(y + t * s->D_out + from, room->z + p * s->R_max, s->Bt[e] + from,
+                        rank_of(s, e), s->D_out, width);
     }
 }
 
@@ -122,13 +121,15 @@ void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *
 #pragma omp parallel if (n * R * (s->D_in + s->D_out) > SMALL)
     {
 #pragma omp for schedule(dynamic)
-        for (size_t g = 0; g < n_groups; g++)
+        for (size_t g = 0; g < n_groups; g++) {
+            qv__bank_touch(s, (size_t)r->expert[room->pair[room->group[g]]]);
             for (size_t i = room->group[g]; i < room->group[g + 1]; i++) {
                 const size_t p = room->pair[i];
                 const int e = r->expert[p];
-                kern->dot_rows(room->z + p * R, s->A + s->first[e] * s->D_in, rank_of(s, e),
-                               x + p / k * s->D_in, s->D_in);
+                kern->dot_rows(room->z + p * R, s->A[e], rank_of(s, e), x + p / k * s->D_in,
+                               s->D_in);
             }
+        }
 #pragma omp for schedule(static)
         for (size_t t = 0; t < T; t++)
             weigh(room->z + t * k * R, s, r->expert + t * k, r->weight + t * k, k, how);

@@ -1,5 +1,6 @@
 /* expert.c - see expert.h. */
 #include "lora/expert.h"
+#include "base/carve.h"
 #include "base/hash.h"
 #include "base/rng.h"
 
@@ -84,6 +85,14 @@ qv_status qv__expert_site_check(const struct qv_expert_site *s, qv_err *err)
             return qv_fail(err, QV_EFORMAT, "site '%.200s': weight %zu is not finite",
                            s->path, k);
     return QV_OK;
+}
+
+void qv__expert_give_up(struct qv_expert *e)
+{
+    qv__let_go(e->w, e->n_w * sizeof *e->w);
+    e->w = NULL;
+    for (size_t i = 0; i < e->n_sites; i++)
+        e->site[i].A = e->site[i].B = NULL;
 }
 
 void qv__expert_init(struct qv_expert *e, uint64_t seed)

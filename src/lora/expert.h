@@ -50,6 +50,9 @@ qv_status qv__expert_new(struct qv_expert **out, const char *name,
                          bool is_rslora, qv_err *err) QV_MUST_CHECK;
 void qv__expert_free(struct qv_expert *e);
 
+/* The expert keeps its shape and gives its weights back. */
+void qv__expert_give_up(struct qv_expert *e);
+
 /* The site at `path`, or NULL. */
 const struct qv_expert_site *qv__expert_site(const struct qv_expert *e, const char *path);
 

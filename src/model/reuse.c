@@ -49,6 +49,15 @@ static qv_status bind_oracle(qv_reuse *r, const struct qv_reuse_from *from,
     return QV_OK;
 }
 
+static qv_status bind_bank(qv_reuse *r, const struct qv_reuse_from *from, qv_err *err)
+{
+    const struct qv_sites *sites = &r->model->sites;
+    if (from->packs)
+        return qv__bank_of(&r->bank, sites, from->packs, from->n, err);
+    return from->gives ? qv__bank_take(&r->bank, sites, from->experts, from->n, err)
+                       : qv__bank_new(&r->bank, sites, from->experts, from->n, err);
+}
+
 /* A bank and a router that looks at every token. */
 static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
                              const struct qv_router_ops *ops, qv_err *err)
@@ -56,11 +65,10 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
     const struct qv_router_opts opts = {.top_k = from->top_k,
                                         .temperature = from->temperature,
                                         .filter = from->filter,
+                                        .before =
+                                            from->before ? from->before->router : NULL,
                                         .texts = ops->reads ? &r->texts : NULL};
-    qv_status (*bank_of)(struct qv_bank **, const struct qv_sites *,
-                         struct qv_expert *const *, size_t, qv_err *) =
-        from->gives ? qv__bank_take : qv__bank_new;
-    qv_status result = bank_of(&r->bank, &r->model->sites, from->experts, from->n, err);
+    qv_status result = bind_bank(r, from, err);
     for (size_t i = 0; !result && from->vectors && i < from->n; i++) {
         if (!from->vectors[i].mem)
             continue;
@@ -75,7 +83,7 @@ static qv_status bind_as(qv_reuse *r, const struct qv_reuse_from *from,
                          const struct qv_router_ops *ops, qv_err *err)
 {
     if (!ops)
-        return qv__bank_new(&r->bank, &r->model->sites, from->experts, from->n, err);
+        return bind_bank(r, from, err);
     if (ops->is_oracle)
         return bind_oracle(r, from, ops, err);
     return ops->weigh ? fold(&r->bank, r, from, ops, 0, err)

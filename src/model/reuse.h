@@ -39,6 +39,11 @@ struct qv_reuse_from {
     struct qv_expert *const *experts;
     size_t n;
     struct qv_prototypes *vectors; // [n] all-zero where there are none; or NULL
+    struct qv_pack *const *packs;  // [n] of the experts, which then have no weights; or
+                                  // NULL. They outlive *out. Not for a router that folds or
+                                  // rewrites its experts
+    const struct qv_reuse *before; // the same router over many of the same experts, from
+                                   // which work may be copied; or NULL
     bool gives; // weights and vectors may be given up as soon as they are bound
     struct qv_text_table *texts;      // or NULL
     struct qv_expert *const *general; // [n_general]

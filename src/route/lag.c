@@ -40,7 +40,7 @@ static float length(const struct qv_bank_site *s, size_t e, const float *x)
     const struct qv_kern *kern = qv__kern();
     double sum = 0;
     for (size_t i = s->first[e]; i < s->first[e + 1]; i++) {
-        double z = (double)kern->dot(s->A + i * s->D_in, x, s->D_in);
+        double z = (double)kern->dot(s->A[0] + i * s->D_in, x, s->D_in);
         sum += z * z;
     }
     return (float)sqrt(sum);
@@ -86,6 +86,7 @@ const struct qv_router_ops qv__lag = {
     .name = "lag",
     .about = "of those that arrow prefers, the expert that sees most of the token",
     .top_k = 1,
+    .rewrites = true,
     .open = lag_open,
     .route = lag_route,
     .close = qv__spectral_close,

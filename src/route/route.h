@@ -34,6 +34,8 @@ struct qv_router_opts {
     float temperature; // of the softmax (default: 1)
     size_t filter;     // experts that lag looks at closely (default: 20)
     const struct qv_text_table *texts; // for a router by text; borrowed
+    const struct qv_router *before; // of the same ops, over many of the same experts: what
+                                    // it made of those may be copied; or NULL
 };
 
 struct qv_router;
@@ -78,6 +80,7 @@ struct qv_router_ops {
     const char *artifact; // this kind, one an expert
     bool is_oracle;       // needs to know the example's own expert
     bool is_centred;      // experts are routed to less their average
+    bool rewrites;        // it writes its bank's factors, which must be copies
     bool adds_outputs;    // by default its experts are composed by output
     size_t top_k;         // by default; 0: 4
     struct qv_measure measure;

@@ -92,11 +92,15 @@ qv_status qv__scored_open(struct qv_router **out, const struct qv_router_ops *op
         return qv_fail(err, QV_ENOMEM, "no memory for a router");
     }
     layout(&r, r.mem, copies);
+    const struct qv_scored *before = (const struct qv_scored *)opts->before;
+    qv_check(!before || before->router.ops == ops);
 #pragma omp parallel for schedule(dynamic)
     for (size_t m = 0; m < bank->n_sites; m++) {
         if (copies)
             scale_vectors(r.v[m], &bank->site[m], &ops->measure);
-        if (r.screen[m].K)
+        if (r.screen[m].K && before && before->screen[m].K)
+            qv__screen_refill(&r.screen[m], r.v[m], &before->screen[m]);
+        else if (r.screen[m].K)
             qv__screen_fill(&r.screen[m], r.v[m]);
     }
     *kept = r;

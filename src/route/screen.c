@@ -69,23 +69,55 @@ static double encode(struct block *b, const float *x)
     return (double)squares;
 }
 
-void qv__screen_fill(struct qv_screen *s, const float *v)
+static struct block *row_of(const struct qv_screen *s, size_t e)
+{
+    return (struct block *)s->code + e * (s->D / BLOCK);
+}
+
+/* Encode one vector. Returns what s->size must be at least. */
+static float fill_one(struct qv_screen *s, size_t e, const float *v)
 {
     const double up = 1 + 1e-5; // more than what is rounded here, and in squares of blocks
+    struct block *row = row_of(s, e);
+    double apart = 0, length = 0;
+    for (size_t i = 0; i < s->D; i += BLOCK)
+        apart += encode(&row[i / BLOCK], v + e * s->D + i);
+    for (size_t i = 0; i < s->D; i++)
+        length += (double)v[e * s->D + i] * (double)v[e * s->D + i];
+    s->off[e] = (float)(sqrt(apart) * up + 0x1p-50); // squares may underflow
+    return (float)((sqrt(length) + sqrt(apart)) * up);
+}
+
+void qv__screen_fill(struct qv_screen *s, const float *v)
+{
     float size = 0;
     s->v = v;
 #pragma omp parallel for schedule(static) reduction(max : size)
-    for (size_t e = 0; e < s->K; e++) {
-        struct block *row = (struct block *)s->code + e * (s->D / BLOCK);
-        double apart = 0, length = 0;
-        for (size_t i = 0; i < s->D; i += BLOCK)
-            apart += encode(&row[i / BLOCK], v + e * s->D + i);
-        for (size_t i = 0; i < s->D; i++)
-            length += (double)v[e * s->D + i] * (double)v[e * s->D + i];
-        s->off[e] = (float)(sqrt(apart) * up + 0x1p-50); // squares may underflow
-        size = fmaxf(size, (float)((sqrt(length) + sqrt(apart)) * up));
-    }
+    for (size_t e = 0; e < s->K; e++)
+        size = fmaxf(size, fill_one(s, e, v));
     s->size = size;
+}
+
+void qv__screen_refill(struct qv_screen *s, const float *v, const struct qv_screen *before)
+{
+    enum { AHEAD = 8 }; // vectors that may have gone from between two that stay
+    const size_t bytes = s->D * sizeof *v;
+    size_t next = 0; // of before's, that was not yet met
+    s->v = v;
+    s->size = before->size; // a bound, also of fewer
+    for (size_t e = 0; e < s->K; e++) {
+        const size_t end = qv__min(next + AHEAD, before->D == s->D ? before->K : 0);
+        size_t j = next;
+        while (j < end && memcmp(v + e * s->D, before->v + j * s->D, bytes) != 0)
+            j++;
+        if (j >= end) {
+            s->size = fmaxf(s->size, fill_one(s, e, v));
+            continue;
+        }
+        memcpy(row_of(s, e), row_of(before, j), s->D / BLOCK * sizeof(struct block));
+        s->off[e] = before->off[j];
+        next = j + 1;
+    }
 }
 
 size_t qv__screen_room(const struct qv_screen *s, size_t T)

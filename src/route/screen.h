@@ -30,6 +30,10 @@ void qv__screen_carve(struct qv_screen *s, qv_carve *c, size_t K, size_t D);
 /* Fill it from v [K, D], which it borrows. */
 void qv__screen_fill(struct qv_screen *s, const float *v);
 
+/* The same, where `before`, of vectors that are still there, has most of them in the same
+ * order: what it knows of those that are equal is copied. */
+void qv__screen_refill(struct qv_screen *s, const float *v, const struct qv_screen *before);
+
 /* Floats of scratch for T tokens. */
 size_t qv__screen_room(const struct qv_screen *s, size_t T);
 

@@ -53,7 +53,7 @@ static void spectr_route(const struct qv_router *router, size_t site, const floa
     to->k = k;
     for (size_t t0 = 0; t0 < T; t0 += QV_ROUTE_BLOCK) {
         size_t n = qv__min(T - t0, QV_ROUTE_BLOCK);
-        qv__sgemm(false, true, n, rows, D, 1, x + t0 * D, D, s->A, D, 0, scratch, rows);
+        qv__sgemm(false, true, n, rows, D, 1, x + t0 * D, D, s->A[0], D, 0, scratch, rows);
 #pragma omp parallel for schedule(static) if (n > 1)
         for (size_t t = 0; t < n; t++) {
             float *l = scratch + n * rows + t * s->K, *w = to->weight + (t0 + t) * k;
@@ -68,6 +68,7 @@ static void spectr_route(const struct qv_router *router, size_t site, const floa
 const struct qv_router_ops qv__spectr = {
     .name = "spectr",
     .about = "the experts that see most of the token, with even weights",
+    .rewrites = true,
     .open = spectr_open,
     .route = spectr_route,
     .room = spectr_room,
@@ -78,6 +79,7 @@ const struct qv_router_ops qv__spectr_sigma = {
     .name = "spectr_sigma",
     .about = "the experts that would add most to the token, with even weights",
     .measure = {.times_sigma = true},
+    .rewrites = true,
     .open = spectr_open,
     .route = spectr_route,
     .room = spectr_room,

@@ -24,7 +24,7 @@ static void fill_sigma(float *sigma, const struct qv_bank_site *s)
 {
     for (size_t e = 0; e < s->K; e++)
         for (size_t i = s->first[e]; i < s->first[e + 1]; i++) {
-            const float *column = s->Bt + i * s->D_out;
+            const float *column = s->Bt[0] + i * s->D_out;
             double sum = 0;
             for (size_t o = 0; o < s->D_out; o++)
                 sum += (double)column[o] * (double)column[o];

@@ -358,6 +358,7 @@ static void answer(struct qv_server *s, struct qv_call *c, bool is_chat)
         end_answer(a);
         return;
     }
+    qv__tell_generation(c, a->who);
     snprintf(a->id, sizeof a->id, "%s-%" PRId64 "-%zu", is_chat ? "chatcmpl" : "cmpl",
              s->created, atomic_load(&s->n_requests));
     snprintf(a->model, sizeof a->model, "%s", a->ask.model ? a->ask.model : "quiver");

@@ -112,6 +112,7 @@ static json_t *vector(const struct embedding *e, const float *mean)
 
 static void reply(struct embedding *e)
 {
+    qv__tell_generation(e->call, e->who);
     json_t *list = json_array();
     size_t n_tokens = 0;
     for (size_t i = 0; i < e->n; i++) {

@@ -22,13 +22,15 @@ static void add_model(json_t *list, const struct qv_server *s, const char *kind,
 
 void qv__answer_models(struct qv_server *s, struct qv_call *c)
 {
+    struct qv_generation *g = qv__roster_now(s->roster);
     json_t *list = json_array();
     add_model(list, s, "", "");
     for (const struct qv_router_ops *const *r = qv__routers(); *r; r++)
-        if (qv__roster_has_router(s->roster, *r))
+        if (qv__generation_is_prepared(g, *r))
             add_model(list, s, "/", (*r)->name);
-    for (size_t i = 0; i < qv__roster_experts(s->roster); i++)
-        add_model(list, s, "/expert/", qv__roster_expert(s->roster, i));
+    for (size_t i = 0; i < qv__generation_size(g); i++)
+        add_model(list, s, "/expert/", qv__generation_held(g, i)->info.name);
+    qv__roster_back(s->roster, g);
     qv__reply_json(s, c, 200, json_pack("{s:s, s:o}", "object", "list", "data", list));
 }
 
@@ -85,6 +87,31 @@ static void metric(FILE *f, const char *name, const char *kind, const char *help
             name, kind, name, x);
 }
 
+static void library_metrics(FILE *f, struct qv_server *s)
+{
+    static const char gauge[] = "gauge", counter[] = "counter";
+    struct qv_generation *g = qv__roster_now(s->roster);
+    struct qv_live_counts n = {0};
+    if (s->live)
+        n = qv__live_counts(s->live);
+    metric(f, "experts", gauge, "Experts of the library.", (double)qv__generation_size(g));
+    metric(f, "library_generation", gauge, "Changes of the library.",
+           (double)qv__generation_number(g));
+    metric(f, "expert_adds_total", counter, "Experts that came.", (double)n.n_adds);
+    metric(f, "expert_replaces_total", counter, "Experts that another took the place of.",
+           (double)n.n_replaces);
+    metric(f, "expert_removes_total", counter, "Experts that went.", (double)n.n_removes);
+    metric(f, "expert_refusals_total", counter,
+           "Directories and requests to change the library that were refused.",
+           (double)n.n_refusals);
+    metric(f, "expert_rests_total", counter,
+           "Times that an expert's factors were let go of to keep the budget of memory.",
+           (double)n.n_rests);
+    metric(f, "expert_resident_bytes", gauge, "Of experts' factors in memory.",
+           (double)n.resident);
+    qv__roster_back(s->roster, g);
+}
+
 void qv__answer_metrics(struct qv_server *s, struct qv_call *c)
 {
     static const char gauge[] = "gauge", counter[] = "counter";
@@ -113,8 +140,7 @@ void qv__answer_metrics(struct qv_server *s, struct qv_call *c)
            (double)e.prefix_bytes);
     metric(f, "completion_tokens_total", counter, "Tokens of answers.",
            (double)atomic_load(&s->said_tokens));
-    metric(f, "experts", gauge, "Experts of the library.",
-           (double)qv__roster_experts(s->roster));
+    library_metrics(f, s);
     fprintf(f, "# HELP quiver_replies_total Replies by the first digit of their status.\n"
                "# TYPE quiver_replies_total counter\n");
     for (size_t i = 1; i < QV_STATUSES; i++)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include <microhttpd.h>
@@ -43,6 +44,10 @@ struct qv_call {
     void *arg;
     struct qv__str out; // made and not yet sent, from `sent` on
     size_t sent;
+    struct MHD_PostProcessor *parts; // of a form; NULL: the body is kept
+    struct qv_form form;
+    size_t n_form; // bytes of it so far
+    bool is_broken;
     const char *name[HEADERS];
     char value[HEADERS][128];
     size_t n_headers;
@@ -160,6 +165,68 @@ static void set_waiting(struct qv_http *h, struct MHD_Connection *conn, bool wai
     pthread_mutex_unlock(&h->lock);
 }
 
+/* ---- forms ---- */
+
+static enum MHD_Result on_part(void *arg, enum MHD_ValueKind kind, const char *name,
+                               const char *file, const char *type, const char *encoding,
+                               const char *bytes, uint64_t offset, size_t n)
+{
+    struct qv_call *c = arg;
+    (void)kind, (void)file, (void)type, (void)encoding;
+    c->form.take(c->form.arg, name, (size_t)offset, bytes, n);
+    return MHD_YES;
+}
+
+bool qv__call_read_form(struct qv_call *c, const struct qv_form *form)
+{
+    enum { BUFFER = 64 << 10 };
+    static const char type[] = "multipart/form-data";
+    const char *has = qv__call_header(c, "Content-Type");
+    if (!has || strncasecmp(has, type, strlen(type)) != 0)
+        return false;
+    c->parts = MHD_create_post_processor(c->conn, BUFFER, on_part, c);
+    if (c->parts)
+        c->form = *form;
+    return c->parts != NULL;
+}
+
+void *qv__call_form(const struct qv_call *c)
+{
+    return c->form.arg;
+}
+
+enum qv_form_end qv__call_end_form(struct qv_call *c)
+{
+    qv_check(c->parts);
+    bool is_whole = MHD_destroy_post_processor(c->parts) == MHD_YES;
+    c->parts = NULL;
+    return c->is_too_large             ? QV_FORM_IS_TOO_LARGE
+           : c->is_broken || !is_whole ? QV_FORM_IS_BROKEN
+                                       : QV_FORM_IS_WHOLE;
+}
+
+static void add_to_form(struct qv_call *c, const char *data, size_t size)
+{
+    enum { PACE = 1 << 20 };
+    if (c->n_form / PACE != (c->n_form + size) / PACE)
+        set_waiting(c->h, c->conn, true); // since now
+    c->n_form += size;
+    if (c->n_form > c->form.max)
+        c->is_too_large = true;
+    else if (!c->is_broken)
+        c->is_broken = MHD_post_process(c->parts, data, size) != MHD_YES;
+}
+
+static void end_form(struct qv_call *c)
+{
+    if (c->parts)
+        MHD_destroy_post_processor(c->parts);
+    if (c->form.end)
+        c->form.end(c->form.arg);
+}
+
+/* ---- calls ---- */
+
 static struct qv_call *begin(struct qv_http *h, struct MHD_Connection *conn,
                              const char *method, const char *path)
 {
@@ -185,6 +252,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
         if (c)
             h->o.admit(h->o.arg, c);
         return c ? MHD_YES : MHD_NO;
+    }
+    if (*size && c->parts) {
+        add_to_form(c, data, *size);
+        *size = 0;
+        return MHD_YES;
     }
     if (*size) { // a part of the body; what is too much is read, and not kept
         if (c->body.size + *size > h->o.body_max)
@@ -212,6 +284,7 @@ static void on_end(void *arg, struct MHD_Connection *conn, void **state,
         return;
     if (c->end)
         c->end(c->arg);
+    end_form(c);
     qv__str_free(&c->body);
     qv__str_free(&c->out);
     free(c);
@@ -253,6 +326,15 @@ void qv__http_tick(struct qv_http *h)
         if (p->since > 0 && p->since < overdue)
             shutdown(p->fd, SHUT_RDWR); // its thread sees the end, and closes it
     pthread_mutex_unlock(&h->lock);
+}
+
+/* A NUL in a path would hide what follows it from everybody who looks at the path. */
+static size_t unescape(void *arg, struct MHD_Connection *conn, char *text)
+{
+    (void)arg, (void)conn;
+    for (char *at = text; (at = strstr(at, "%00")) != NULL;)
+        at[2] = '1'; // a character that no path and no name has either
+    return MHD_http_unescape(text);
 }
 
 enum { TLS_ITEMS = 3 };
@@ -303,7 +385,8 @@ static struct MHD_Daemon *start(struct qv_http *h, const struct addrinfo *at)
         h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->o.n_connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, h->o.header_max, MHD_OPTION_CONNECTION_TIMEOUT,
         h->o.seconds, MHD_OPTION_THREAD_STACK_SIZE, (size_t)1 << 20,
-        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_UNESCAPE_CALLBACK, unescape,
+        NULL, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 static qv_status listen_at(struct qv_http *h, qv_err *err)

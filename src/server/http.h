@@ -45,6 +45,16 @@ size_t qv__http_calls(struct qv_http *h); // that are not yet replied to, to the
 /* To be called a few times a second: cuts connections whose request is overdue. */
 void qv__http_tick(struct qv_http *h);
 
+/* What becomes of a body of multipart/form-data, which is not kept. */
+struct qv_form {
+    size_t max; // bytes of the body; what is more is read, and not told of
+
+    /* The next bytes [n] of the part of that name; `offset` 0 begins one. */
+    void (*take)(void *arg, const char *name, size_t offset, const char *bytes, size_t n);
+    void (*end)(void *arg); // the call has ended, however it did
+    void *arg;
+};
+
 /* ---- a call; all borrowed until it ends ---- */
 
 const char *qv__call_method(const struct qv_call *c);
@@ -52,6 +62,15 @@ const char *qv__call_path(const struct qv_call *c);                     // witho
 const char *qv__call_header(const struct qv_call *c, const char *name); // or NULL
 /* NULL if it is larger than body_max, of which nothing is kept. */
 const char *qv__call_body(const struct qv_call *c, size_t *size);
+
+/* From `admit`: the body is such a form, for `form` to take. False if it does not say that
+ * it is, or without memory; form->end is then not called. Its arrival may take as long as a
+ * request's for each mebibyte. */
+bool qv__call_read_form(struct qv_call *c, const struct qv_form *form);
+/* From `answer`: what takes it; and whether all of it has come, to the last boundary. */
+void *qv__call_form(const struct qv_call *c);
+enum qv_form_end { QV_FORM_IS_WHOLE, QV_FORM_IS_BROKEN, QV_FORM_IS_TOO_LARGE };
+enum qv_form_end qv__call_end_form(struct qv_call *c);
 
 /* Whether the peer has gone. */
 bool qv__call_is_gone(const struct qv_call *c);

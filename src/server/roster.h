@@ -1,19 +1,19 @@
-/* roster.h - everybody who can answer: the base, each expert of a library, each router
+/* roster.h - everybody who can answer: the base, each expert of the library, each router
  * over all of them.
  *
- * The library is read once, and with it what routers find beside its experts; after that no
- * request reaches the file system. Experts and routers are bound when they are first asked
- * for, and kept; a router asked for with other settings shares the experts already bound. A
+ * The roster has the newest generation of the library (server/generation.h). A request is
+ * given somebody of the generation that is newest when it begins, and what it was given
+ * stays what it is until it lets go of it, whatever becomes of the library meanwhile. A
  * router over some of the experts, or a mixture of some, is bound for as long as somebody
- * has it, and is what it would be if the library held no others. What a request was given
- * stays good until it lets go of it, whatever becomes of the roster's other entries.
+ * has it, and is what it would be if the library held no others. No request reaches the
+ * file system through it, but for artifacts that a router needs.
  *
  * Every function may be called from any thread.
  */
 #ifndef QV_SERVER_ROSTER_H
 #define QV_SERVER_ROSTER_H
 
-#include "model/reuse.h"
+#include "server/generation.h"
 #include "server/select.h"
 
 struct qv_roster;
@@ -28,20 +28,19 @@ struct qv_choice {
     struct qv_wanted wanted;     // of the experts; with weights there is no router
 };
 
-/* Read the library at that path (NULL: there is none). The model is borrowed. The caller
- * owns *out. Fails as reading does. */
+/* Without experts at first. The model and the library, which may be NULL, are borrowed. The
+ * caller owns *out. Fails with QV_ENOMEM. */
 qv_status qv__roster_open(struct qv_roster **out, const qv_model *model,
-                          const char *library, qv_err *err) QV_MUST_CHECK;
+                          const qv_library *lib, qv_err *err) QV_MUST_CHECK;
 
 /* When nobody it gave out is kept any more. NULL is allowed. */
 void qv__roster_close(struct qv_roster *r);
 
-size_t qv__roster_experts(const struct qv_roster *r);
-const char *qv__roster_expert(const struct qv_roster *r, size_t i); // borrowed
+/* ---- for requests ---- */
 
-/* Whether requests can name that router: all but the oracle, which would have to be told
- * the answer's task, once there are experts and what it needs lies beside them. */
-bool qv__roster_has_router(const struct qv_roster *r, const struct qv_router_ops *ops);
+/* The newest generation, one share of it, which is to be given back. */
+struct qv_generation *qv__roster_now(struct qv_roster *r);
+void qv__roster_back(struct qv_roster *r, struct qv_generation *g);
 
 /* The caller owns *out: one share of it. On failure *param is the name of the request's
  * option that is wrong. Fails with QV_ENOTFOUND if there is nobody of that name, with
@@ -51,9 +50,10 @@ qv_status qv__roster_bind(struct qv_who **out, struct qv_roster *r,
                           qv_err *err) QV_MUST_CHECK;
 
 const qv_reuse *qv__who_reuse(const struct qv_who *who); // NULL: the base
+size_t qv__who_generation(const struct qv_who *who);     // its number
 
 /* A hash of all that their answers depend on besides the model: the experts' weights, the
- * router and its settings. */
+ * router, its settings, and the generation that it is of. */
 const char *qv__who_id(const struct qv_who *who);
 
 /* The experts that answer: those that a router chooses among, or those of a mixture that is
@@ -65,5 +65,19 @@ float qv__who_weight(const struct qv_who *who, size_t i); // of one that is fixe
 
 void qv__who_keep(void *who);   // one share more
 void qv__who_let_go(void *who); // one less; NULL is allowed
+
+/* ---- for who changes the library, one thread at a time ---- */
+
+/* A generation with the experts put [n_put], whose shares it takes, also after a failure,
+ * in place of those of their names, and without those called gone [n_gone]. Everybody who
+ * comes after gets it. Returns once it is ready; the requests in progress do not notice.
+ * Fails with QV_ENOMEM. */
+qv_status qv__roster_change(struct qv_roster *r, struct qv_held *const *put, size_t n_put,
+                            const char *const *gone, size_t n_gone,
+                            qv_err *err) QV_MUST_CHECK;
+
+/* Frees generations that nobody has any more: letting go only puts them aside, since that
+ * may be the engine's thread. */
+void qv__roster_sweep(struct qv_roster *r);
 
 #endif

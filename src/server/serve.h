@@ -9,15 +9,19 @@ struct qv_server;
 
 /* All-zero means default, but for `model_path`. */
 struct qv_serve_opts {
-    const char *model_path;     // for the chat template beside it
-    const char *library;        // or NULL: the base alone answers
-    struct qv_choice otherwise; // who answers where a request does not say
-    const char *chat;           // the name of a chat template (the model's own)
-    const char *host;           // 127.0.0.1
-    unsigned port;              // 8080 is the program's; here 0 is any free one
-    const char *key_file;       // API keys, one a line; NULL: none is asked for
-    const char *tls_cert;       // PEM files, for TLS; both or neither
-    const char *tls_key;
+    const char *model_path;         // for the chat template beside it
+    const char *library;            // or NULL: the base alone answers
+    struct qv_choice otherwise;     // who answers where a request does not say
+    const char *chat;               // the name of a chat template (the model's own)
+    const char *host;               // 127.0.0.1
+    unsigned port;                  // 8080 is the program's; here 0 is any free one
+    const char *key_file;           // API keys, one a line; NULL: none is asked for
+    const char *library_key_file;   // of those who may change the library; NULL: nobody may
+    const char *tls_cert, *tls_key; // PEM files, for TLS; both or neither
+    size_t upload_max;              // bytes of an expert that is sent (1 GiB)
+    size_t expert_memory;           // bytes of experts' factors in memory; 0: all
+    void (*log)(void *arg, const char *sentence); // of any thread; may be NULL
+    void *log_arg;
     unsigned seconds; // for a request to arrive (30)
     size_t body_max;  // bytes (8 MiB)
     uint64_t seed;    // of requests that name none

@@ -6,6 +6,7 @@
 #include "server/ask.h"
 #include "server/http.h"
 #include "server/keys.h"
+#include "server/live.h"
 #include "server/serve.h"
 #include "text/chat.h"
 #include "text/json.h"
@@ -19,9 +20,11 @@ struct qv_server {
     const qv_tokenizer *tok;
     struct qv_serve_opts o;
     struct qv_engine *engine;
+    qv_library *lib; // NULL: there is none, and no `live`
     struct qv_roster *roster;
+    struct qv_live *live;
     struct qv_http *http;
-    struct qv_keys keys;
+    struct qv_keys keys, library_keys;
     qv_arena tls;                // owns
     char *tls_cert, *tls_key;    // the files' text, or NULL
     const struct qv__chat *chat; // NULL: no conversations
@@ -98,6 +101,21 @@ void qv__answer_tokenize(struct qv_server *s, struct qv_call *c);
 void qv__answer_health(struct qv_server *s, struct qv_call *c);
 void qv__answer_metrics(struct qv_server *s, struct qv_call *c);
 void qv__answer_openapi(struct qv_server *s, struct qv_call *c); // openapi.c
+
+void qv__answer_library(struct qv_server *s, struct qv_call *c); // catalog.c
+
+/* The header that says which generation of the library answers. */
+void qv__tell_generation(struct qv_call *c, const struct qv_who *who);
+
+/* ---- upload.c: changing the library ---- */
+
+#define QV_EXPERTS_PATH "/v1/library/experts/" // and the expert's name
+const char *qv__expert_named(const struct qv_call *c);
+
+/* Before the body of one who may: replies if it is wrong already. */
+void qv__admit_expert(struct qv_server *s, struct qv_call *c);
+void qv__answer_put_expert(struct qv_server *s, struct qv_call *c);
+void qv__answer_delete_expert(struct qv_server *s, struct qv_call *c);
 
 /* Wait for a job that nobody reads until it ends. False, and the job canceled, if the
  * caller has gone first. */

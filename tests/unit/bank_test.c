@@ -46,11 +46,11 @@ static void each_site_lists_the_experts_that_adapt_it(void **state)
     assert_int_equal(v->first[2], 5);
     assert_close(v->scale, ((float[]){2, 2}), 2, 0, 0);
     assert_close(b->site[0].scale, ((float[]){3}), 1, 0, 0);
-    assert_close(v->A, e[0]->site[0].A, 6, 0, 0);
-    assert_close(v->A + 6, e[1]->site[0].A, 9, 0, 0);
+    assert_close(v->A[0], e[0]->site[0].A, 6, 0, 0);
+    assert_close(v->A[1], e[1]->site[0].A, 9, 0, 0);
     for (size_t r = 0; r < 3; r++)
         for (size_t o = 0; o < 4; o++)
-            assert_close(&v->Bt[(2 + r) * 4 + o], &e[1]->site[0].B[o * 3 + r], 1, 0, 0);
+            assert_close(&v->Bt[1][r * 4 + o], &e[1]->site[0].B[o * 3 + r], 1, 0, 0);
 
     qv__bank_free(b);
     for (size_t k = 0; k < 2; k++)
@@ -184,8 +184,8 @@ static void a_bank_that_takes_is_the_same_and_leaves_shapes_behind(void **state)
         const struct qv_bank_site *one = &b->site[m], *other = &taken->site[m];
         const size_t rows = one->first[one->K];
         assert_int_equal(other->K, one->K);
-        assert_memory_equal(other->A, one->A, rows * one->D_in * sizeof *one->A);
-        assert_memory_equal(other->Bt, one->Bt, rows * one->D_out * sizeof *one->Bt);
+        assert_memory_equal(other->A[0], one->A[0], rows * one->D_in * sizeof(float));
+        assert_memory_equal(other->Bt[0], one->Bt[0], rows * one->D_out * sizeof(float));
     }
     assert_null(e[0]->w);
     assert_null(e[1]->site[0].A);

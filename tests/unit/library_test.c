@@ -4,11 +4,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "library/meta.h"
+#include "library/store.h"
 #include "support/experts.h"
 #include "support/scratch.h"
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -655,6 +657,32 @@ static void what_a_dead_process_left_is_swept_and_what_it_took_is_put_back(void 
 #define with_library(test)                                                                 \
     cmocka_unit_test_setup_teardown(test, open_library, remove_library)
 
+/* Begin and end changes, again and again; how often that failed. */
+static void *begin_and_end(void *arg)
+{
+    size_t *n_failed = arg;
+    for (int i = 0; i < 1000; i++) {
+        struct qv_change c;
+        *n_failed += qv__change_begin(&c, lib, NULL) != QV_OK;
+        qv__change_end(&c);
+    }
+    return NULL;
+}
+
+static void changes_that_end_while_others_begin_do_not_disturb_them(void **state)
+{
+    (void)state;
+    enum { THREADS = 8 };
+    pthread_t thread[THREADS];
+    size_t n_failed[THREADS] = {0};
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, begin_and_end, &n_failed[i]), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(n_failed[i], 0);
+    }
+}
+
 int main(void)
 {
     snprintf(root, sizeof root, "/tmp/quiver-library-%ld", (long)getpid());
@@ -679,6 +707,7 @@ int main(void)
         with_library(each_lie_of_an_experts_metadata_has_its_sentence),
         with_library(a_directory_without_metadata_is_no_expert),
         with_library(what_a_dead_process_left_is_swept_and_what_it_took_is_put_back),
+        with_library(changes_that_end_while_others_begin_do_not_disturb_them),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     return qv__remove_tree(root, NULL) ? 1 : failed;

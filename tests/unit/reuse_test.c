@@ -284,8 +284,8 @@ static void slow_arrow(const struct qv_router *router, size_t site, const float 
     double v[8][64];
     assert_true(s->K <= 8 && s->D_in <= 64 && s->D_out <= 64 && s->R_max <= 8);
     for (size_t e = 0; e < s->K; e++)
-        direction(v[e], s->A + s->first[e] * s->D_in, s->Bt + s->first[e] * s->D_out,
-                  s->first[e + 1] - s->first[e], s->D_in, s->D_out);
+        direction(v[e], s->A[e], s->Bt[e], s->first[e + 1] - s->first[e], s->D_in,
+                  s->D_out);
     to->k = k;
     for (size_t t = 0; t < T; t++) {
         double score[8], sum = 0;

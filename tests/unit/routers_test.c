@@ -194,12 +194,12 @@ static void a_bank_in_its_spectra_adds_what_it_did(void **state)
     // Rows of A are orthonormal, the first is the prototype, and B = 0 has none.
     const struct qv_bank_site *s = &t.b->site[0];
     for (size_t e = 0; e < EXPERTS; e++) {
-        assert_close(s->A + s->first[e] * IN, s->proto + e * IN, IN, 1e-6, 0);
+        assert_close(s->A[e], s->proto + e * IN, IN, 1e-6, 0);
         for (size_t i = s->first[e]; i < s->first[e + 1]; i++)
             for (size_t j = s->first[e]; j <= i; j++) {
                 float sum = 0;
                 for (size_t d = 0; d < IN; d++)
-                    sum += s->A[i * IN + d] * s->A[j * IN + d];
+                    sum += s->A[0][i * IN + d] * s->A[0][j * IN + d];
                 assert_close(&sum, &(float){i == j && e != 3}, 1, 1e-5, 0);
             }
     }

@@ -178,6 +178,54 @@ static void few_vectors_and_odd_lengths_have_no_screen(void **state)
     assert_int_equal(c.used, 0);
 }
 
+/* A screen of v [K, D]; the caller ends *mem. */
+static struct qv_screen screen_of(void **mem, size_t K, size_t D, const float *v)
+{
+    struct qv_screen s;
+    qv_carve need = {0};
+    qv__screen_carve(&s, &need, K, D);
+    *mem = qv__carve_alloc(&need);
+    assert_non_null(*mem);
+    qv_carve c = {.base = *mem};
+    qv__screen_carve(&s, &c, K, D);
+    qv__screen_fill(&s, v);
+    return s;
+}
+
+/* From the vectors of before, some are gone, some are new, some are others. */
+static void a_screen_filled_from_the_one_before_is_the_same(void **state)
+{
+    (void)state;
+    enum { K = 90, D = 64, MOST = 2 * K };
+    for (size_t run = 0; run < 30; run++) {
+        float *was = normals(K * D, run), *fresh = normals(MOST * D, 100 + run);
+        float *pick = normals(K, 200 + run), *v = malloc(MOST * D * sizeof *v);
+        size_t n = 0;
+        void *mem[3];
+        assert_non_null(v);
+        for (size_t e = 0; e < K; e++) {
+            if (pick[e] > 1) // one that comes
+                memcpy(v + D * n, fresh + D * n, D * sizeof *v), n++;
+            if (pick[e] < -1) // one that goes
+                continue;
+            memcpy(v + D * n, was + D * e, D * sizeof *v);
+            v[D * n + e % D] += fabsf(pick[e]) < 0.1f ? 3.0f : 0; // one that changes
+            n++;
+        }
+        struct qv_screen before = screen_of(&mem[0], K, D, was);
+        struct qv_screen want = screen_of(&mem[1], n, D, v);
+        struct qv_screen got = screen_of(&mem[2], n, D, fresh);
+        qv__screen_refill(&got, v, &before);
+        assert_memory_equal(got.code, want.code, n * (D / 32) * 34);
+        assert_memory_equal(got.off, want.off, n * sizeof *got.off);
+        assert_true(got.size >= want.size);
+        assert_ptr_equal(got.v, v);
+        for (size_t i = 0; i < 3; i++)
+            free(mem[i]);
+        free(was), free(fresh), free(pick), free(v);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +235,7 @@ int main(void)
         cmocka_unit_test(lengths_from_nothing_to_beyond_half_floats_are_chosen_right),
         cmocka_unit_test(a_token_that_is_not_finite_is_treated_as_plainly),
         cmocka_unit_test(few_vectors_and_odd_lengths_have_no_screen),
+        cmocka_unit_test(a_screen_filled_from_the_one_before_is_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
