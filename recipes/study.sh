@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 : "${OUT:=runs/study}"
-export TASKS=.data/study LIBRARIES="$PWD/$OUT/built"
+export TASKS=.data/study LIBRARIES="$OUT/built"
 # Settled on validation examples: see docs/study.md.
 export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1 SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
 export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=1 LIMIT=20 MAX_TOKENS=16

@@ -13,7 +13,7 @@ qv_status qv__kept_init(struct qv_kept *k, const qv_library *lib, const qv_model
     *k = (struct qv_kept){.lib = lib, .m = m, .ops = ops, .room = qv__max(room, 1)};
     k->vectors = calloc(k->room, sizeof *k->vectors);
     bool has_room = k->vectors;
-    if (ops && ops->reads) {
+    if (ops && ops->reads && ops->artifact) {
         k->texts.F = qv__features(m, ops->reads);
         k->texts.v = calloc(k->room, k->texts.F * sizeof *k->texts.v);
         k->texts.bias = calloc(k->room, sizeof *k->texts.bias);
@@ -156,8 +156,8 @@ qv_status qv__kept_add(struct qv_kept *k, const struct qv_expert *e, const char 
     qv_check(k->n < k->room);
     struct qv_prototypes *p = &k->vectors[k->n];
     const struct qv_router_ops *ops = k->ops;
-    qv_status result = ops && ops->reads      ? read_text(k, e, hash, err)
-                       : ops && ops->artifact ? read_vectors(p, k, e, hash, err)
+    qv_status result = ops && ops->reads && ops->artifact ? read_text(k, e, hash, err)
+                       : ops && ops->artifact             ? read_vectors(p, k, e, hash, err)
                                               : read_prototypes(p, k, e, hash, err);
     k->n++;
     return result;

@@ -7,7 +7,7 @@
 
 size_t qv__features(const qv_model *m, enum qv_reading kind)
 {
-    return kind == QV_READS_HIDDEN ? m->c.D : QV_READ_BUCKETS;
+    return kind == QV_READS_HIDDEN ? m->c.D : kind == QV_READS_NGRAMS ? QV_READ_BUCKETS : 0;
 }
 
 void qv__read_prompts(const struct qv_pass *p, enum qv_reading kind, size_t n_layers,
@@ -35,6 +35,43 @@ static void judge(void *arg, size_t i, const float *f)
     qv__update_judge(u, u->texts.of[i], f);
 }
 
+/* A pass of the base in which a router by text hears each site. */
+struct hearing {
+    struct qv_update *of;
+    const struct qv_batch *b;
+};
+
+static void hear(void *arg, size_t site, size_t T, const float *x)
+{
+    const struct hearing *h = arg;
+    struct qv_update *u = h->of;
+    const size_t K = u->bank->K, D_in = u->bank->site[site].D_in;
+    (void)T;
+    for (size_t i = 0; i < h->b->n_seq; i++) {
+        const size_t last = h->b->seq[i].begin + h->b->seq[i].n - 1;
+        u->router->ops->hear(u->router, site, x + last * D_in,
+                             u->texts.logit + u->texts.of[i] * K, u->z, &u->routing);
+    }
+}
+
+static void hear_sites(const struct qv_pass *p, const struct qv_batch *b)
+{
+    struct qv_update *u = p->update;
+    const size_t K = u->bank->K;
+    struct hearing h = {.of = u, .b = b};
+    struct qv_update ear = {.bank = u->bank,
+                            .T_max = u->T_max,
+                            .see = hear,
+                            .watch_arg = &h,
+                            .only_sees = true};
+    for (size_t i = 0; i < b->n_seq; i++)
+        memset(u->texts.logit + u->texts.of[i] * K, 0, K * sizeof(float));
+    qv__decoder_hidden(&(struct qv_pass){.m = p->m, .a = p->a, .b = b, .update = &ear},
+                       p->m->c.L);
+    for (size_t i = 0; i < b->n_seq; i++)
+        judge(u, i, NULL);
+}
+
 void qv__read_texts(const struct qv_pass *p)
 {
     struct qv_update *u = p->update;
@@ -56,7 +93,12 @@ void qv__read_texts(const struct qv_pass *p)
         x->seq[b.n_seq++] = (struct qv_seq){.begin = b.T, .n = n};
         b.T += n;
     }
-    if (b.n_seq)
-        qv__read_prompts(&(struct qv_pass){.m = p->m, .a = p->a, .b = &b},
-                         u->router->ops->reads, u->router->texts->n_layers, x->f, judge, u);
+    if (!b.n_seq)
+        return;
+    const enum qv_reading kind = u->router->ops->reads;
+    if (kind == QV_READS_SITES)
+        hear_sites(p, &b);
+    else
+        qv__read_prompts(&(struct qv_pass){.m = p->m, .a = p->a, .b = &b}, kind,
+                         u->router->texts->n_layers, x->f, judge, u);
 }

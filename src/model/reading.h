@@ -1,8 +1,8 @@
 /* reading.h - what a router by text knows of a text: features made from its prompt.
  *
- * A prompt is read up to QV_READ_TOKENS tokens. Hidden features are the mean over them
- * of what the first n_layers layers of the base make of the prompt, no expert at work:
- * one pass more, through those layers, for each new prompt.
+ * A prompt is read up to QV_READ_TOKENS tokens, by the base, no expert at work: one pass
+ * more for each new prompt. Hidden features are the mean over its tokens of what the first
+ * n_layers layers make of them; the sites' are what each site is given at its last token.
  */
 #ifndef QV_MODEL_READING_H
 #define QV_MODEL_READING_H

@@ -71,6 +71,7 @@ enum qv_reading {
     QV_READS_NOTHING,
     QV_READS_HIDDEN, // the mean over tokens of a layer's output in the base: [D]
     QV_READS_NGRAMS, // hashed n-grams of tokens: route/ngrams.h
+    QV_READS_SITES,  // each site's input at the prompt's last token
 };
 
 struct qv_router_ops {
@@ -105,7 +106,12 @@ struct qv_router_ops {
     /* Floats of scratch for T tokens. NULL: min(T, QV_ROUTE_BLOCK) K. */
     size_t (*room)(const struct qv_router *router, size_t site, size_t T);
 
-    /* By text: logits l [K] of the bank's experts from its features f [F]. */
+    /* By text, of sites: add what site's input x [D_in] at a prompt's last token says to
+     * l [K] of the bank's experts; the rest is as for one token of `route`. */
+    void (*hear)(const struct qv_router *router, size_t site, const float *x, float *l,
+                 float *scratch, struct qv_routing *to);
+
+    /* By text: logits l [K] from its features f [F]; of sites, from what l has gathered. */
     void (*judge)(const struct qv_router *router, float *l, const float *f);
 
     void (*close)(struct qv_router *router);

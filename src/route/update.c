@@ -18,7 +18,7 @@ static void lay_out_texts(struct qv_texts *x, qv_carve *c, const struct qv_updat
     size_t T = u->T_max;
     x->logit = qv__carve_f32(c, T, u->bank->K);
     x->slot = qv__carve(c, T, 1, 1, sizeof *x->slot);
-    x->f = qv__carve_f32(c, u->router->texts->F, 1);
+    x->f = qv__carve_f32(c, u->router->texts ? u->router->texts->F : 0, 1);
     x->token = qv__carve(c, T, 1, 1, sizeof *x->token);
     x->pos = qv__carve(c, T, 1, 1, sizeof *x->pos);
     x->seq = qv__carve(c, T, 1, 1, sizeof *x->seq);
@@ -113,6 +113,8 @@ void qv__update_apply(struct qv_update *u, size_t site, float *y, const float *x
         return;
     if (u->see)
         u->see(u->watch_arg, site, T, x);
+    if (u->only_sees)
+        return;
     if (!u->router) {
         apply_dense(u, s, y, x, T);
         return;

@@ -37,6 +37,7 @@ struct qv_update {
     qv_routing_fn watch; // may be NULL
     qv_input_fn see;     // may be NULL
     void *watch_arg;     // of both
+    bool only_sees;      // adds nothing
     struct qv_texts texts;
     struct qv_routing routing;   // scratch
     float *z;                    // scratch: [T_max, R] dense, the router's otherwise

@@ -242,12 +242,9 @@ static void a_text_goes_to_the_expert_of_its_task(void **state)
 
 /* The likelihood of targets after their prompts: side by side in a pass; and token by
  * token after the prompt in a session, and in a session that was elsewhere before. */
-static void a_prompt_is_read_once_wherever_it_stands(void **state)
+static void read_once_wherever_it_stands(const char *lib, const char *router)
 {
-    (void)state;
-    const char *lib = library("sessions");
-    prepare(lib, "tp");
-    qv_reuse *r = reuse(lib, "tp", 2);
+    qv_reuse *r = reuse(lib, router, 2);
     struct qv_sequence s[EXPERTS];
     const struct qv_sequence *list[EXPERTS];
     struct qv_task *t[EXPERTS];
@@ -289,13 +286,19 @@ static void a_prompt_is_read_once_wherever_it_stands(void **state)
     qv_reuse_close(r);
 }
 
-/* What is generated beside other texts is what is generated alone. */
-static void generated_texts_do_not_share_what_was_read(void **state)
+static void a_prompt_is_read_once_wherever_it_stands(void **state)
 {
     (void)state;
-    const char *lib = library("generated");
-    prepare(lib, "tp_ngrams");
-    qv_reuse *r = reuse(lib, "tp_ngrams", 1);
+    const char *lib = library("sessions");
+    prepare(lib, "tp");
+    read_once_wherever_it_stands(lib, "tp");
+    read_once_wherever_it_stands(lib, "arrow_vote");
+}
+
+/* What is generated beside other texts is what is generated alone. */
+static void not_shared(const char *lib, const char *router)
+{
+    qv_reuse *r = reuse(lib, router, 1);
     int out[2][EXPERTS][6];
     struct qv_task *t[EXPERTS];
     struct qv_request request[2][EXPERTS];
@@ -323,6 +326,15 @@ static void generated_texts_do_not_share_what_was_read(void **state)
     for (size_t k = 0; k < EXPERTS; k++)
         qv__task_free(t[k]);
     qv_reuse_close(r);
+}
+
+static void generated_texts_do_not_share_what_was_read(void **state)
+{
+    (void)state;
+    const char *lib = library("generated");
+    prepare(lib, "tp_ngrams");
+    not_shared(lib, "tp_ngrams");
+    not_shared(lib, "arrow_vote");
 }
 
 /* The loss of the expert's own task under its gates, or with gates of zero. */
