@@ -2,7 +2,7 @@
  * through the model, a chunk at a time, so that nobody waits longer for it than for a chunk
  * of any prompt.
  *
- * A chunk is a pass of its own through the first layers of the base: what is read depends
+ * A chunk is a pass of its own through the base, or its first layers: what is read depends
  * on the prompt and the chunk's size alone. Its keys and values lie where the job's own
  * will.
  */

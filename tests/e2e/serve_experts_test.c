@@ -80,8 +80,8 @@ static void a_router_over_some_is_that_of_a_library_of_them(void **state)
 {
     (void)state;
     static const char *const routers[] = {
-        "arrow",    "arrow_mean", "arrow_across", "spectr",    "lag",
-        "centroid", "avg_act",    "phatgoose",    "retrieval", "uniform"};
+        "arrow",    "arrow_mean", "arrow_across", "arrow_vote", "spectr", "lag",
+        "centroid", "avg_act",    "phatgoose",    "retrieval",  "uniform"};
     for (size_t i = 0; i < QV_COUNT(routers); i++) {
         char x[256], y[128];
         snprintf(y, sizeof y, "\"router\":\"%s\"", routers[i]);
@@ -205,16 +205,17 @@ static void those_who_ask_for_the_same_at_once_get_the_same(void **state)
 static void routers_that_read_answer_as_generate_does(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < QV_COUNT(prepared); i++) {
+    for (size_t i = 0; i <= QV_COUNT(prepared); i++) {
+        const char *router = i < QV_COUNT(prepared) ? prepared[i] : "arrow_vote";
         char body[256], args[256];
         snprintf(body, sizeof body,
                  "{\"model\":\"quiver/%s\",\"prompt\":\"Say a 17:\",\"max_tokens\":20,"
                  "\"temperature\":0}",
-                 prepared[i]);
+                 router);
         snprintf(args, sizeof args,
                  "generate --json --model m --compute f32 --library lib --router %s "
                  "--prompt 'Say a 17:' --max-tokens 20",
-                 prepared[i]);
+                 router);
         json_t *got = told(&all, TEXT_PATH, 200, body), *want = json_of(args);
         const json_t *one = json_array_get(json_object_get(got, "choices"), 0);
         assert_true(
@@ -347,6 +348,7 @@ static void prompts_that_begin_alike_are_read_once_by_each_who_answers(void **st
         ",\"weights\":{\"a\":2}",
         ",\"weights\":{\"a\":2},\"compose\":\"output\"",
         ",\"model\":\"quiver/tp\"",
+        ",\"model\":\"quiver/arrow_vote\"",
     };
     struct served with = serve("--model m --library lib --compute f32 --chunk 8");
     char *text[2][QV_COUNT(rest)];

@@ -80,7 +80,7 @@ static void bind_one(struct stage *s, struct qv_expert *const *e,
         make_vectors(p, e);
         from.vectors = p;
     }
-    if (ops && ops->reads) {
+    if (ops && ops->reads && ops->artifact) {
         make_texts(&texts, s->m, ops->reads);
         from.texts = &texts;
     }
