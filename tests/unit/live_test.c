@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROMPT = 20, NEW = 12, LINES = 64 };
+enum { PROMPT = 20, NEW = 12, CHUNK = 8, LINES = 64 };
 
 /* A model, a library of the experts a, b and c, and the roster over it. */
 struct stage {
@@ -81,6 +81,16 @@ static void go_live(struct stage *s, size_t memory)
     assert_works(qv__live_open(&s->live, s->roster, s->lib, s->m, &o, &err), &err);
 }
 
+static struct qv_engine *engine_of(const qv_model *m, size_t prefix_bytes)
+{
+    const struct qv_engine_opts o = {
+        .n_slots = 6, .chunk = CHUNK, .prefix_bytes = prefix_bytes};
+    struct qv_engine *e;
+    qv_err err;
+    assert_works(qv__engine_new(&e, m, &o, &err), &err);
+    return e;
+}
+
 static void open_stage(struct stage *s, void **state, size_t memory)
 {
     qv_err err;
@@ -93,9 +103,7 @@ static void open_stage(struct stage *s, void **state, size_t memory)
     assert_works(qv_library_create(&s->lib, s->path, NULL, &err), &err);
     put(s, "a", 1), put(s, "b", 2), put(s, "c", 3);
     go_live(s, memory);
-    assert_works(
-        qv__engine_new(&s->engine, s->m, &(struct qv_engine_opts){.n_slots = 6}, &err),
-        &err);
+    s->engine = engine_of(s->m, (size_t)64 << 20);
 }
 
 static void end_stage(struct stage *s)
@@ -112,16 +120,39 @@ static void end_stage(struct stage *s)
 }
 
 /* Who can be asked for, by number. */
-static const struct qv_choice choices[] = {
+enum { SOME = 4, BY_HAND = 5 };
+static struct qv_choice choices[] = {
     {.router = "arrow", .top_k = 2},
     {.router = "arrow"},
     {.expert = "a"},
     {.router = "uniform"},
+    [SOME] = {.router = "arrow", .top_k = 2},
+    [BY_HAND] = {.compose = QV_COMPOSE_FACTOR},
+    {.router = "arrow_vote"},
     {.router = "spectr"},
     {.router = "arrow_mean"},
     {.router = "lag"},
     {.router = "arrow_norm"},
 };
+
+static json_t *some, *by_hand;
+
+static int make_choices(void **state)
+{
+    qv_err err;
+    static const char like[] = "[\"a*\",\"c\"]", weights[] = "{\"a\":0.5,\"c\":1}";
+    assert_works(qv__json_parse(&some, like, strlen(like), &err), &err);
+    assert_works(qv__json_parse(&by_hand, weights, strlen(weights), &err), &err);
+    choices[SOME].wanted.experts = some;
+    choices[BY_HAND].wanted.weights = by_hand;
+    return open_place(state);
+}
+
+static int end_choices(void **state)
+{
+    json_decref(some), json_decref(by_hand);
+    return close_place(state);
+}
 
 static struct qv_who *who_of(const struct stage *s, struct qv_choice choice)
 {
@@ -146,6 +177,7 @@ static struct qv_job *begun(const struct stage *s, struct qv_who *who, uint64_t 
                                   .end = {-1, -1},
                                   .wants_logprobs = true,
                                   .reuse = qv__who_reuse(who),
+                                  .who_id = qv__who_id(who),
                                   .who = who,
                                   .keep = qv__who_keep,
                                   .let_go = qv__who_let_go};
@@ -180,13 +212,15 @@ static struct said asked(const struct stage *s, struct qv_choice choice, uint64_
     return said;
 }
 
-/* What a roster says that is opened on the directory as it is now. */
+/* What a roster says that is opened on the directory as it is now, to an engine that has
+ * read nothing before. */
 static struct said said_anew(const struct stage *s, struct qv_choice choice, uint64_t seed)
 {
-    struct stage anew = {.m = s->m, .lib = s->lib, .engine = s->engine};
+    struct stage anew = {.m = s->m, .lib = s->lib, .engine = engine_of(s->m, 0)};
     pthread_mutex_init(&anew.lock, NULL);
     go_live(&anew, 0);
     struct said said = asked(&anew, choice, seed);
+    qv__engine_free(anew.engine);
     qv__live_close(anew.live);
     qv__roster_close(anew.roster);
     pthread_mutex_destroy(&anew.lock);
@@ -308,6 +342,37 @@ static void what_was_begun_ends_under_its_generation(void **state)
     end_stage(&s);
 }
 
+static size_t recalled(const struct stage *s, struct qv_choice choice)
+{
+    struct qv_who *who = who_of(s, choice);
+    struct qv_job *job = begun(s, who, 1);
+    enum qv_finish finish;
+    qv__job_wait(job, SIZE_MAX - 1, 100, &finish);
+    size_t n = qv__job_recalled(job);
+    ended(job);
+    qv__who_let_go(who);
+    return n;
+}
+
+/* An expert by itself, and weights, are what they were in every generation. */
+static void what_a_prompt_left_lasts_as_long_as_who_answered_it(void **state)
+{
+    struct stage s;
+    open_stage(&s, state, 0);
+    for (size_t i = 0; i < QV_COUNT(choices); i++)
+        assert_int_equal(recalled(&s, choices[i]), 0);
+    for (size_t i = 0; i < QV_COUNT(choices); i++)
+        assert_int_equal(recalled(&s, choices[i]), PROMPT / CHUNK * CHUNK);
+    add(&s, "d", adapter(state, &s, "x", 4), true);
+    for (size_t i = 0; i < QV_COUNT(choices); i++)
+        assert_int_equal(recalled(&s, choices[i]),
+                         choices[i].router ? 0 : PROMPT / CHUNK * CHUNK);
+    add(&s, "a", adapter(state, &s, "y", 5), false);
+    for (size_t i = 0; i < QV_COUNT(choices); i++)
+        assert_int_equal(recalled(&s, choices[i]), 0);
+    end_stage(&s);
+}
+
 /* What the thread below does meanwhile. */
 struct changer {
     struct stage *s;
@@ -337,7 +402,7 @@ static void *change(void *arg)
  * generation says what its answers are. */
 static void answers_are_right_while_experts_come_and_go(void **state)
 {
-    enum { JOBS = 120, CONTENTS = 6, WAYS = 4 };
+    enum { JOBS = 120, CONTENTS = 6, WAYS = 6 };
     struct stage s;
     struct said want[CONTENTS][WAYS];
     open_stage(&s, state, 0);
@@ -665,6 +730,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_begun_ends_under_its_generation),
+        TEST(what_a_prompt_left_lasts_as_long_as_who_answered_it),
         TEST(answers_are_right_while_experts_come_and_go),
         TEST(a_router_says_which_expert_lacks_what_it_needs),
         TEST(the_map_puts_twins_together_and_lasts_a_generation),
@@ -677,5 +743,5 @@ int main(void)
         TEST(the_budget_of_memory_is_kept_and_changes_no_answer),
         TEST(a_watch_tells_of_names_and_of_calls),
     };
-    return cmocka_run_group_tests(tests, open_place, close_place);
+    return cmocka_run_group_tests(tests, make_choices, end_choices);
 }
