@@ -3,9 +3,8 @@
  * Each router is one file with one qv_router_ops and one line in route.c's list;
  * its name then works wherever a router can be named. There are three kinds:
  *
- *   static    looks at nothing (uniform, oracle): it gives its weights once; they
- *             are folded into one expert before the run (lora/compose.h), and it
- *             never reaches the forward pass
+ *   static    looks at nothing (uniform, oracle): it gives its weights once, which
+ *             fold all into one expert before any pass (lora/compose.h)
  *   by token  looks at each site's input, token by token (arrow ...)
  *   by text   looks at a sequence's prompt once (retrieval ...); its tokens then
  *             share what it said, at every site
@@ -34,8 +33,7 @@ struct qv_router_opts {
     float temperature; // of the softmax (default: 1)
     size_t filter;     // experts that lag looks at closely (default: 20)
     const struct qv_text_table *texts; // for a router by text; borrowed
-    const struct qv_router *before; // of the same ops, over many of the same experts: what
-                                    // it made of those may be copied; or NULL
+    const struct qv_router *before;    // the same over many of these experts; or NULL
 };
 
 struct qv_router;
@@ -87,9 +85,8 @@ struct qv_router_ops {
     struct qv_measure measure;
     enum qv_reading reads;
 
-    /* A static router has only this: the weights w [K] of the experts, given the
-     * index of the example's own expert (ignored unless is_oracle). NULL for the
-     * others, which have the rest. */
+    /* A static router has only this: the experts' weights w [K], given the index of the
+     * example's own (ignored unless is_oracle). The others have the rest, and here NULL. */
     void (*weigh)(float *w, size_t K, size_t own);
 
     /* Make a router over `bank`, which it borrows and may prepare for itself. */
