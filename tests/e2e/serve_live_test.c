@@ -415,6 +415,9 @@ static void a_router_that_lacks_an_artifact_says_so_until_it_has_it(void **state
     refused(asked(&server, completions, "", body), 404,
             "expert 'd' has no artifact 'centroid': 'quiver library prepare");
     assert_false(is_model("quiver/centroid"));
+    refused(asked(&server, completions, "",
+                  "{\"model\":\"quiver/centroid\",\"prompt\":\"a\",\"experts\":[\"a\"]}"),
+            404, "expert 'd' has no artifact 'centroid'");
     json_decref(
         told(&server, completions, 200, "{\"model\":\"quiver/arrow\",\"prompt\":\"a\"}"));
     drop("d", 204, "");
