@@ -88,6 +88,12 @@ void write_tiny_task(const char *path, size_t n, const char *opening,
 
 float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t n)
 {
+    return logits_after(m, u, ids, n, n);
+}
+
+float *logits_after(const qv_model *m, struct qv_update *u, const int *ids, size_t n,
+                    size_t n_prompt)
+{
     struct qv_acts acts;
     qv_err err;
     int *row = malloc(n * sizeof *row);
@@ -95,7 +101,7 @@ float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t 
     for (size_t i = 0; i < n; i++)
         row[i] = (int)i;
     assert_works(qv__acts_init(&acts, m, n, n, n, 0, 0, &err), &err);
-    struct qv_seq seq = {.begin = 0, .n = n};
+    struct qv_seq seq = {.begin = 0, .n = n, .n_prompt = n_prompt};
     struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
     qv__decoder_forward(&p);

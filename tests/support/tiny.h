@@ -27,4 +27,9 @@ void write_tiny_task(const char *path, size_t n, const char *opening,
 /* Logits [n, V] of ids[0..n), one sequence, in one pass; the caller's. */
 float *logits_of(const qv_model *m, struct qv_update *u, const int *ids, size_t n);
 
+/* The same of a text that begins with a prompt of n_prompt tokens, which is what routers
+ * by text read. */
+float *logits_after(const qv_model *m, struct qv_update *u, const int *ids, size_t n,
+                    size_t n_prompt);
+
 #endif

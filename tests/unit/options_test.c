@@ -86,7 +86,7 @@ static double from_scratch(const qv_model *m, const qv_reuse *reuse,
     struct qv_update u;
     qv_err err;
     assert_works(qv__reuse_update(&u, reuse, "t", s->n, &err), &err);
-    float *logits = logits_of(m, &u, s->ids, s->n);
+    float *logits = logits_after(m, &u, s->ids, s->n, s->n_prompt);
     double sum = 0;
     for (size_t i = s->n_prompt; i < s->n; i++) {
         const float *l = logits + (i - 1) * m->c.V;

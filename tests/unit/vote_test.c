@@ -66,13 +66,14 @@ static void keep_largest(double *w, size_t n, size_t k)
     }
 }
 
-/* The mean over sites of Arrow's weights: w [EXPERTS]. */
-static void votes(double w[EXPERTS], const qv_reuse *r, const int *ids, size_t k, double T)
+/* The mean over sites of Arrow's weights at the last of n tokens: w [EXPERTS]. */
+static void votes(double w[EXPERTS], const qv_reuse *r, const int *ids, size_t n, size_t k,
+                  double T)
 {
     struct given g;
     struct qv_update ear = {
         .bank = r->bank, .T_max = N, .see = keep_last, .watch_arg = &g, .only_sees = true};
-    free(logits_of(model, &ear, ids, N));
+    free(logits_of(model, &ear, ids, n));
     memset(w, 0, EXPERTS * sizeof *w);
     for (size_t m = 0; m < r->bank->n_sites; m++) {
         const struct qv_bank_site *s = &r->bank->site[m];
@@ -123,7 +124,8 @@ static void all_tokens_have_the_mean_of_arrows_weights_at_the_prompts_end(void *
     static const struct {
         size_t k;
         float T;
-    } as[] = {{1, 1}, {2, 1}, {3, .5f}, {5, 2}};
+        size_t n_prompt;
+    } as[] = {{1, 1, N}, {2, 1, 6}, {3, .5f, N}, {5, 2, 1}};
     const int ids[N] = {3, 14, 15, 92, 65, 35, 89, 79, 32, 38, 46};
     struct qv_expert *e[EXPERTS];
     draw(e);
@@ -132,12 +134,12 @@ static void all_tokens_have_the_mean_of_arrows_weights_at_the_prompts_end(void *
         double vote[EXPERTS];
         struct qv_update u;
         qv_err err;
-        votes(vote, r, ids, as[i].k, (double)as[i].T);
+        votes(vote, r, ids, as[i].n_prompt, as[i].k, (double)as[i].T);
         struct watched w = {
             .bank = r->bank, .vote = vote, .k = as[i].k, .T = (double)as[i].T};
         assert_works(qv__reuse_update(&u, r, NULL, N, &err), &err);
         u.watch = check_rows, u.watch_arg = &w;
-        free(logits_of(model, &u, ids, N));
+        free(logits_after(model, &u, ids, N, as[i].n_prompt));
         assert_int_equal(w.n_rows, N * SITES);
         qv__update_end(&u);
         qv_reuse_close(r);
