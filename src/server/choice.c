@@ -171,6 +171,17 @@ static void take_token(struct qv_choice_text *c, size_t i)
     c->n_taken++;
 }
 
+/* The token that ended the text is not in it, but among a completion's log-probabilities:
+ * who asked for an answer after an echo finds one token there, whichever it is. */
+static void take_ending(struct qv_choice_text *c)
+{
+    size_t i = c->n_taken;
+    if (!c->logprobs || c->is_chat || !qv__job_has_ending(c->job))
+        return;
+    struct qv_likely l = qv__job_said(c->job, i);
+    tell_text(c, &c->text, l.id, &l, qv__job_top(c->job, i), qv__job_opts(c->job)->n_top);
+}
+
 bool qv__choice_take(struct qv_choice_text *c, double seconds)
 {
     enum qv_finish finish;
@@ -186,6 +197,8 @@ bool qv__choice_take(struct qv_choice_text *c, double seconds)
         c->finish = QV_FINISH_STOP;
     } else if (c->n_taken == n) {
         c->finish = finish;
+        if (finish == QV_FINISH_STOP)
+            take_ending(c);
     }
     return c->finish || c->n_taken > before;
 }

@@ -21,6 +21,7 @@ struct qv_job {
     size_t n_hidden;
     atomic_size_t n_recalled;
     size_t n_made;          // tokens, of which n_said are told of
+    bool has_ending;        // said[n_made] ends the text
     struct qv_trace *trace; // owned, or NULL
     atomic_uint owners;
     atomic_bool is_canceled;
@@ -165,6 +166,11 @@ const struct qv_likely *qv__job_top(struct qv_job *j, size_t i)
     return j->top + i * j->o.n_top;
 }
 
+bool qv__job_has_ending(const struct qv_job *j)
+{
+    return j->has_ending;
+}
+
 struct qv_likely qv__job_prompt(struct qv_job *j, size_t i)
 {
     return j->read[i];
@@ -198,15 +204,27 @@ static void tell(struct qv_job *j, size_t n_said)
     pthread_mutex_unlock(&j->lock);
 }
 
-void qv__job_say(struct qv_job *j, int id, const float *logits, size_t V)
+static void make(struct qv_job *j, int id, const float *logits, size_t V)
 {
-    size_t n = j->n_made++;
+    size_t n = j->n_made;
     qv_check(n < j->o.max_new);
     j->said[n].id = id;
     if (j->o.wants_logprobs)
         qv__likely(&j->said[n], j->top + n * j->o.n_top, j->o.n_top, logits, V);
+}
+
+void qv__job_say(struct qv_job *j, int id, const float *logits, size_t V)
+{
+    make(j, id, logits, V);
+    j->n_made++;
     if (!j->trace)
-        tell(j, n + 1);
+        tell(j, j->n_made);
+}
+
+void qv__job_stop(struct qv_job *j, int id, const float *logits, size_t V)
+{
+    make(j, id, logits, V);
+    j->has_ending = true; // read by others once qv__job_end has told that it is over
 }
 
 void qv__job_set_recalled(struct qv_job *j, size_t n)

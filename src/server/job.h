@@ -21,7 +21,7 @@ struct qv_job_opts {
     size_t n_prompt;
     size_t max_new; // tokens to say at most; 0: the prompt is only read
     qv_sample_opts sample;
-    int end[2];          // tokens that end the text and are left out; -1: none
+    int end[2];          // tokens that end the text and are not said; -1: none
     size_t n_top;        // likeliest tokens to tell with each that is said
     bool wants_logprobs; // of the tokens said
     bool wants_prompt;   // and of the prompt's
@@ -72,6 +72,10 @@ void qv__job_cancel(struct qv_job *job);
 struct qv_likely qv__job_said(struct qv_job *job, size_t i);
 const struct qv_likely *qv__job_top(struct qv_job *job, size_t i);
 
+/* Once it has ended: whether a token of `end` ended it. With wants_logprobs that token then
+ * stands where the next one said would. */
+bool qv__job_has_ending(const struct qv_job *job);
+
 /* Once it has ended: the prompt's tokens i > 0 the same way, and the mean. */
 struct qv_likely qv__job_prompt(struct qv_job *job, size_t i);
 const struct qv_likely *qv__job_prompt_top(struct qv_job *job, size_t i);
@@ -91,8 +95,10 @@ size_t qv__job_recalled(const struct qv_job *job);
 struct qv_job *qv__job_share(struct qv_job *job);
 bool qv__job_is_canceled(const struct qv_job *job);
 
-/* A token that logits [V] led to: it is said, or (i > 0) it is the prompt's i-th. */
+/* A token that logits [V] led to: it is said, it ends the text, or (i > 0) it is the
+ * prompt's i-th. */
 void qv__job_say(struct qv_job *job, int id, const float *logits, size_t V);
+void qv__job_stop(struct qv_job *job, int id, const float *logits, size_t V);
 void qv__job_read(struct qv_job *job, size_t i, const float *logits, size_t V);
 
 void qv__job_set_recalled(struct qv_job *job, size_t n);

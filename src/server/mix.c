@@ -240,6 +240,8 @@ static void speak(struct qv_mix *x, struct slot *s, const float *logits)
     s->last = id == o->end[0] || id == o->end[1] ? -1 : id;
     if (s->last >= 0)
         qv__job_say(s->job, id, logits, V);
+    else
+        qv__job_stop(s->job, id, logits, V);
 }
 
 static void end_what_is_done(struct qv_mix *x)

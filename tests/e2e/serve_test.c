@@ -261,6 +261,47 @@ static void echo_and_logprobs_tell_of_every_token(void **state)
     json_decref(v), json_decref(score);
 }
 
+/* Clients learn of a prompt by asking for one token after its echo, and leave out the last
+ * that they are told of: there must be one, even if it is the end. */
+static void the_token_that_ends_a_text_is_among_its_logprobs_alone(void **state)
+{
+    (void)state;
+    static const char end[] = "<|endoftext|>";
+    static const char *const more[] = {"", ",\"stream\":true", ",\"routing\":true"};
+    size_t n_ended[QV_COUNT(more)] = {0};
+    for (size_t i = 0; i < 120; i++) {
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{\"prompt\":[10,11,12],\"max_tokens\":40,\"seed\":%zu,\"echo\":true,"
+                 "\"logprobs\":2%s}",
+                 i, more[i % QV_COUNT(more)]);
+        struct reply r = asked(&server, "/v1/completions", "", body);
+        json_t *v = strstr(body, "stream") ? events_of(&r) : body_of(&r);
+        json_t *tokens = merged(v, "tokens"), *logprobs = merged(v, "token_logprobs");
+        json_t *tops = merged(v, "top_logprobs");
+        size_t n = json_array_size(tokens);
+        const json_t *last =
+            json_is_array(v) ? json_array_get(v, json_array_size(v) - 1) : v;
+        bool ends = strcmp(text_at(choice_of(last, 0), "finish_reason"), "stop") == 0;
+        assert_int_equal(json_array_size(logprobs), n);
+        assert_int_equal(json_array_size(tops), n);
+        assert_true(ends ? n <= 3 + 40 : n == 3 + 40);
+        if (!json_is_array(v))
+            assert_int_equal(number_at(v, "usage", "completion_tokens"), n - 3 - ends);
+        for (size_t k = 0; k < n; k++) {
+            const char *token = json_string_value(json_array_get(tokens, k));
+            assert_int_equal(strcmp(token, end) == 0, ends && k == n - 1);
+            assert_true(k == 0 || json_number_value(json_array_get(logprobs, k)) < 0);
+        }
+        assert_null(strstr(text_at(choice_of(last, 0), "text"), end));
+        n_ended[i % QV_COUNT(more)] += ends;
+        json_decref(v), json_decref(tokens), json_decref(logprobs), json_decref(tops);
+        free_reply(&r);
+    }
+    for (size_t i = 0; i < QV_COUNT(more); i++)
+        assert_true(n_ended[i] > 0);
+}
+
 static void several_texts_of_several_prompts_come_in_order(void **state)
 {
     (void)state;
@@ -519,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_chat_is_answered_whole_and_streamed),
         cmocka_unit_test(a_stop_ends_the_text_wherever_tokens_are_cut),
         cmocka_unit_test(echo_and_logprobs_tell_of_every_token),
+        cmocka_unit_test(the_token_that_ends_a_text_is_among_its_logprobs_alone),
         cmocka_unit_test(several_texts_of_several_prompts_come_in_order),
         cmocka_unit_test(a_router_takes_its_settings_from_the_request),
         cmocka_unit_test(clients_at_once_get_what_each_gets_alone),
