@@ -302,6 +302,57 @@ static void the_token_that_ends_a_text_is_among_its_logprobs_alone(void **state)
         assert_true(n_ended[i] > 0);
 }
 
+/* As lm-evaluation-harness does it: one token after prompt and option, and of the echo's
+ * log-probabilities those behind the prompt's tokens, but for the last. */
+static double likelihood_told(const char *model, const char *prompt, const char *option,
+                              size_t *n)
+{
+    char body[256];
+    snprintf(body, sizeof body, "{\"prompt\":\"%s\",\"add_special_tokens\":false}", prompt);
+    json_t *ids = told(&server, "/tokenize", 200, body);
+    size_t n_prompt = json_array_size(json_object_get(ids, "tokens"));
+    snprintf(body, sizeof body,
+             "{\"model\":\"%s\",\"prompt\":\"%s %s\",\"max_tokens\":1,\"temperature\":0,"
+             "\"echo\":true,\"logprobs\":1}",
+             model, prompt, option);
+    json_t *v = completion(body), *logprobs = merged(v, "token_logprobs");
+    double sum = 0;
+    *n = json_array_size(logprobs) - 1 - n_prompt;
+    for (size_t i = 0; i < *n; i++)
+        sum += json_number_value(json_array_get(logprobs, n_prompt + i));
+    json_decref(ids), json_decref(v), json_decref(logprobs);
+    return sum;
+}
+
+static void options_are_as_likely_as_the_evaluation_finds_them(void **state)
+{
+    (void)state;
+    enum { EXAMPLES = 8 };
+    write_text(in_world("told.json"),
+               "{\"name\":\"told\",\"metric\":\"loglik\",\"eos\":false,\"tasks\":["
+               "{\"file\":\"tasks/a.jsonl\",\"limit\":8}]}");
+    for (size_t i = 0; i < QV_COUNT(who); i++) {
+        char args[256], prompt[32], option[32];
+        snprintf(args, sizeof args,
+                 "eval --json --model m --compute f32 %s --suite told.json --out told.out",
+                 who[i][1]);
+        json_decref(json_of(args));
+        json_t *out = json_load_file(in_world("told.out"), 0, NULL);
+        const json_t *task = json_object_get(json_object_get(out, "tasks"), "a");
+        const json_t *scores = json_object_get(json_object_get(task, "scores"), "loglik");
+        assert_int_equal(json_array_size(scores), EXAMPLES);
+        for (size_t k = 0; k < EXAMPLES; k++) {
+            size_t n;
+            snprintf(prompt, sizeof prompt, "Say a %zu:", k);
+            snprintf(option, sizeof option, "a %zu", k + 1);
+            float x = (float)likelihood_told(who[i][0], prompt, option, &n) / (float)n;
+            float y = (float)json_number_value(json_array_get(scores, k));
+            assert_close(&x, &y, 1, 1e-4, 0);
+        }
+        json_decref(out);
+    }
+}
+
 static void several_texts_of_several_prompts_come_in_order(void **state)
 {
     (void)state;
@@ -561,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_stop_ends_the_text_wherever_tokens_are_cut),
         cmocka_unit_test(echo_and_logprobs_tell_of_every_token),
         cmocka_unit_test(the_token_that_ends_a_text_is_among_its_logprobs_alone),
+        cmocka_unit_test(options_are_as_likely_as_the_evaluation_finds_them),
         cmocka_unit_test(several_texts_of_several_prompts_come_in_order),
         cmocka_unit_test(a_router_takes_its_settings_from_the_request),
         cmocka_unit_test(clients_at_once_get_what_each_gets_alone),
