@@ -1,5 +1,6 @@
 #!/bin/sh
-# study.sh - all of docs/study.md's second half: recipes/study_tasks.sh comes first.
+# study.sh - libraries, routers, figures and adaptation on P3 and Natural Instructions, over
+# the bundled base. recipes/study_tasks.sh comes first.
 #
 #   recipes/study.sh choose     routers and settings on the tasks to choose by, one seed
 #   recipes/study.sh            everything that is reported
@@ -10,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 : "${OUT:=runs/study}"
 export TASKS=.data/study LIBRARIES="$OUT/built"
-# Settled on validation examples: see docs/study.md.
+# The demo's settings (docs/study.md tells how they were chosen), with fewer steps.
 export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1 SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
 export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=1 LIMIT=20 MAX_TOKENS=16
 

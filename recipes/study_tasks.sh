@@ -1,5 +1,5 @@
 #!/bin/sh
-# study_tasks.sh - the tasks of docs/study.md: data that nobody here wrote.
+# study_tasks.sh - the tasks of recipes/study.sh: data that nobody here wrote.
 #
 #   recipes/study_tasks.sh DATA     DATA/tasks has p3.tar.xz, sni.tar.xz, paper12.tar.xz
 #
@@ -12,8 +12,8 @@ data=$1
 cd "$(dirname "$0")/.."
 to=.data/study
 
-# Prompts of the Public Pool of Prompts (P3) among the paper's 256 tasks: all whose examples
-# are there and, in most cases, fit into 256 tokens. FAMILY TASK...
+# Prompts of the Public Pool of Prompts (P3) among the paper's 256 tasks: most of those whose
+# examples fit into 256 tokens, and some that are cut on the left. FAMILY TASK...
 train() {
     cat << 'END'
 adversarial_qa adversarial_qa_dbidaf_based_on adversarial_qa_dbidaf_generate_question adversarial_qa_dbidaf_question_context_answer adversarial_qa_droberta_generate_question adversarial_qa_droberta_question_context_answer
