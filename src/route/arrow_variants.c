@@ -7,6 +7,11 @@
  * one base share much, and what all of them do says nothing about which to choose. So
  * the average expert is taken from each (model/reuse.c), which changes both the
  * prototypes and what the chosen experts do.
+ *
+ * arrow_wide is ours: twice as many experts a token, and their outputs are added. What
+ * an expert does has weight w^2 where factors are averaged, so that the more experts
+ * take part, the less each does, and the rest is cross terms; where outputs are added
+ * there may be many (docs/decisions/0029-arrow-wide.md).
  */
 #include "route/routers.h"
 #include "route/scored.h"
@@ -61,5 +66,13 @@ const struct qv_router_ops qv__arrow_mean = {
     .name = "arrow_mean",
     .about = "arrow among the experts less their average",
     .is_centred = true,
+    SCORED,
+};
+
+const struct qv_router_ops qv__arrow_wide = {
+    .name = "arrow_wide",
+    .about = "arrow with eight experts a token, whose outputs are added",
+    .adds_outputs = true,
+    .top_k = 8,
     SCORED,
 };

@@ -7,13 +7,17 @@
 #include <string.h>
 
 static const struct qv_router_ops *const list[] = {
-    &qv__arrow,        &qv__arrow_unit,   &qv__arrow_norm,
-    &qv__arrow_across, &qv__arrow_root,   &qv__arrow_sigma,
-    &qv__arrow_signed, &qv__arrow_mean,   &qv__arrow_vote,
-    &qv__spectr,       &qv__spectr_sigma, &qv__lag,
-    &qv__centroid,     &qv__avg_act,      &qv__phatgoose,
-    &qv__retrieval,    &qv__tp,           &qv__tp_ngrams,
-    &qv__uniform,      &qv__oracle,       NULL,
+    &qv__arrow,        &qv__arrow_unit,
+    &qv__arrow_norm,   &qv__arrow_across,
+    &qv__arrow_root,   &qv__arrow_sigma,
+    &qv__arrow_signed, &qv__arrow_mean,
+    &qv__arrow_wide,   &qv__arrow_vote,
+    &qv__spectr,       &qv__spectr_sigma,
+    &qv__lag,          &qv__centroid,
+    &qv__avg_act,      &qv__phatgoose,
+    &qv__retrieval,    &qv__tp,
+    &qv__tp_ngrams,    &qv__uniform,
+    &qv__oracle,       NULL,
 };
 
 const struct qv_router_ops *const *qv__routers(void)

@@ -272,9 +272,9 @@ static void every_router_scores_generates_routes_and_is_evaluated(void **state)
     (void)state;
     static const char *const routers[] = {
         "arrow",       "arrow_unit",   "arrow_norm", "arrow_across", "arrow_root",
-        "arrow_sigma", "arrow_signed", "arrow_mean", "spectr",       "spectr_sigma",
-        "lag",         "centroid",     "avg_act",    "phatgoose",    "retrieval",
-        "tp",          "tp_ngrams",    "uniform"};
+        "arrow_sigma", "arrow_signed", "arrow_mean", "arrow_wide",   "arrow_vote",
+        "spectr",      "spectr_sigma", "lag",        "centroid",     "avg_act",
+        "phatgoose",   "retrieval",    "tp",         "tp_ngrams",    "uniform"};
     double base = bits_of("m", "");
     for (size_t i = 0; i < QV_COUNT(routers); i++) {
         char who[128], args[256];

@@ -80,8 +80,8 @@ static void a_router_over_some_is_that_of_a_library_of_them(void **state)
 {
     (void)state;
     static const char *const routers[] = {
-        "arrow",    "arrow_mean", "arrow_across", "arrow_vote", "spectr", "lag",
-        "centroid", "avg_act",    "phatgoose",    "retrieval",  "uniform"};
+        "arrow", "arrow_mean", "arrow_across", "arrow_wide", "arrow_vote", "spectr",
+        "lag",   "centroid",   "avg_act",      "phatgoose",  "retrieval",  "uniform"};
     for (size_t i = 0; i < QV_COUNT(routers); i++) {
         char x[256], y[128];
         snprintf(y, sizeof y, "\"router\":\"%s\"", routers[i]);

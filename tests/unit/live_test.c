@@ -133,6 +133,7 @@ static struct qv_choice choices[] = {
     {.router = "arrow_mean"},
     {.router = "lag"},
     {.router = "arrow_norm"},
+    {.router = "arrow_wide"},
 };
 
 static json_t *some, *by_hand;

@@ -178,6 +178,22 @@ static void what_is_added_equals_the_formula_in_numpy(void **state)
     }
 }
 
+static void arrow_wide_is_arrow_of_eight_whose_outputs_are_added(void **state)
+{
+    (void)state;
+    const struct qv_router_ops *wide_one = qv__router_find("arrow_wide");
+    assert_int_equal(qv__router_top_k(wide_one, 0), 8);
+    assert_int_equal(qv__router_compose(wide_one, QV_COMPOSE_DEFAULT), QV_OUTPUT);
+    struct bench t;
+    set_up(&t);
+    float w[2][TOKENS * EXPERTS], y[2][TOKENS * OUT];
+    route_all(w[0], y[0], "arrow", &t, 8, QV_OUTPUT);
+    route_all(w[1], y[1], "arrow_wide", &t, 0, QV_OUTPUT);
+    assert_memory_equal(w[1], w[0], sizeof w[0]);
+    assert_memory_equal(y[1], y[0], sizeof y[0]);
+    tear_down(&t);
+}
+
 static void a_bank_in_its_spectra_adds_what_it_did(void **state)
 {
     (void)state;
@@ -477,6 +493,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_routers_weights_equal_its_formula_in_numpy),
         cmocka_unit_test(what_is_added_equals_the_formula_in_numpy),
+        cmocka_unit_test(arrow_wide_is_arrow_of_eight_whose_outputs_are_added),
         cmocka_unit_test(a_bank_in_its_spectra_adds_what_it_did),
         cmocka_unit_test(routers_weigh_as_the_authors_do),
         cmocka_unit_test(
