@@ -8,11 +8,12 @@
 cd "$(dirname "$0")/.."
 . recipes/steps.sh
 : "${ROUTERS:=uniform arrow arrow_unit arrow_norm arrow_across arrow_root arrow_sigma arrow_signed \
-arrow_mean arrow_vote spectr spectr_sigma lag}"
+arrow_mean arrow_wide arrow_vote spectr spectr_sigma lag}"
 : "${INFORMED:=centroid avg_act phatgoose retrieval tp tp_ngrams}"
 : "${GROUPED:=private mbc random embedding}" # whose experts are of different tasks
 : "${MIXED:=random-example poly mhr}"
 : "${UPSTREAM:=private mbc}"
+: "${GATE_STEPS:=100}" # of training each of phatgoose's gates
 
 begin "All libraries, all routers"
 for library in shared $GROUPED $MIXED; do
@@ -27,6 +28,7 @@ done
 # The options of a router: k is the run's where it is not the router's own.
 options() {
     case $1 in
+    arrow_wide) ;; # eight
     arrow | arrow_*) echo --top-k "$TOP_K" ;;
     centroid) echo --top-k "$TOP_K" --temperature 0.05 ;;
     esac
@@ -46,9 +48,11 @@ for library in $GROUPED $MIXED; do
     case " $GROUPED " in *" $library "*) routers="$ROUTERS $INFORMED" ;; esac
     for router in $routers; do
         case " $INFORMED " in *" $router "*)
+            gates=
+            [ "$router" != phatgoose ] || gates="--steps $GATE_STEPS"
             for seed in $SEEDS; do
-                step - "$QUIVER" library prepare "$LIBRARIES/$seed/$library" \
-                    --router "$router" --model "$MODEL" --tasks "$RUN/upstream" --seed "$seed"
+                step - "$QUIVER" library prepare "$LIBRARIES/$seed/$library" --seed "$seed" \
+                    --router "$router" --model "$MODEL" --tasks "$RUN/upstream" $gates
             done
             ;;
         esac

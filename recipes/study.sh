@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 export TASKS=.data/study LIBRARIES="$OUT/built"
 # The demo's settings (docs/study.md tells how they were chosen), with fewer steps.
 export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1 SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
-export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=4 LIMIT=20 MAX_TOKENS=16
+export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=4 LIMIT=20 MAX_TOKENS=16 GATE_STEPS=20
 
 # recipe NAME [VARIABLE=VALUE...]: its run lies in OUT/NAME.
 recipe() {
