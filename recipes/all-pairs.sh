@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.."
 arrow_mean arrow_wide arrow_vote spectr spectr_sigma lag}"
 : "${INFORMED:=centroid avg_act phatgoose retrieval tp tp_ngrams}"
 : "${GROUPED:=private mbc random embedding}" # whose experts are of different tasks
-: "${MIXED:=random-example poly mhr}"
-: "${UPSTREAM:=private mbc}"
+: "${MIXED=random-example poly mhr}"
+: "${UPSTREAM=private mbc}"
 : "${GATE_STEPS:=100}" # of training each of phatgoose's gates
 
 begin "All libraries, all routers"

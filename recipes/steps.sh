@@ -7,7 +7,7 @@
 # all steps happen, to see that they do.
 set -eu
 
-recipe=$(basename "$0" .sh)
+recipe=${RECIPE:-$(basename "$0" .sh)} # one that calls another names it
 [ -z "${SMOKE:-}" ] || : "${STEPS:=3}" "${BATCH:=2}" "${LIMIT:=2}" "${MAX_TOKENS:=4}" \
     "${SEEDS:=1}" "${TRAIN_TASKS:=4}" "${TEST_TASKS:=2}" "${PER_FAMILY:=1}" \
     "${CLUSTERS:=2}" "${SKILLS:=2}" "${SHARE:=1}" "${EVALUATIONS:=4}" \
@@ -92,16 +92,19 @@ record_versions() {
         git describe --always --dirty 2> /dev/null || true
         uname -srm
         printf 'seeds %s\n' "$SEEDS"
-        sha256sum "$0" recipes/steps.sh "$TASKS/tasks.json" "$RUN"/upstream/* \
+        sha256sum "recipes/$(basename "$0")" recipes/steps.sh "$TASKS/tasks.json" "$RUN"/upstream/* \
             "$RUN"/held_out/*
         if [ -d "$MODEL" ]; then sha256sum "$MODEL"/*.*; else sha256sum "$MODEL"; fi
     } > "$RUN/versions.txt"
 }
 
-# begin TITLE: the directory of the run, with its tasks.
+# begin TITLE [SETTING...]: the directory of the run, with its tasks. Settings are those of
+# the recipe alone.
 begin() {
+    title=$1
+    shift
     settle "$MODEL $TASKS $PER_FAMILY $TRAIN_TASKS $TEST_TASKS $LIMIT $MAX_TOKENS $STEPS" \
-        "$BATCH $LR $RANK $ALPHA $SITES $CLUSTERS $SKILLS $HEADS $TOP_K $LIBRARIES"
+        "$BATCH $LR $RANK $ALPHA $SITES $CLUSTERS $SKILLS $HEADS $TOP_K $LIBRARIES" "$@"
     mkdir -p "$RUN/upstream" "$RUN/held_out" "$RUN/eval" "$RUN/studies"
     cp "$TASKS/tasks.json" "$RUN/tasks.json"
     for task in $(choose false "$PER_FAMILY" "$TRAIN_TASKS"); do
@@ -110,7 +113,7 @@ begin() {
     for task in $(choose true 9999 "$TEST_TASKS"); do
         cp -n "$TASKS/data/$task".json* "$RUN/held_out"
     done
-    printf '{"title": "%s", "model": "%s"}\n' "$1" "$MODEL" > "$RUN/run.json"
+    printf '{"title": "%s", "model": "%s"}\n' "$title" "$MODEL" > "$RUN/run.json"
     grep -qxs "seeds $SEEDS" "$RUN/versions.txt" || record_versions
 }
 
@@ -127,8 +130,21 @@ build() {
 }
 build_clusters() { build "$1" "$2" --clusters "$CLUSTERS"; }
 
+# train_full RATE: all weights of the model, on all tasks together, with the steps that the
+# shared expert takes: a model a seed. One lane, because each has a gradient of its own.
+train_full() {
+    set -- "$1" "$RUN"/upstream/*
+    rate=$1
+    shift
+    for seed in $SEEDS; do
+        step - "$QUIVER" train --full --model "$MODEL" --data "$RUN/upstream" \
+            --out "$RUN/full/$seed" --steps $((STEPS * $#)) --batch "$BATCH" --lr "$rate" \
+            --lanes 1 --seed "$seed" --resume
+    done
+}
+
 # score SYSTEM SUITE LIBRARY WHO...: a file a seed; LIBRARY is - for the base, whose score
-# no seed changes.
+# no seed changes, and full for the model that was trained whole.
 score() {
     system=$1
     suite=$2
@@ -141,10 +157,15 @@ score() {
     esac
     for seed in $SEEDS; do
         [ "$library" != - ] || [ "$seed" = "$first_seed" ] || continue
+        model=$MODEL
         who=
-        [ "$library" = - ] || who="--library $LIBRARIES/$seed/$library"
+        case $library in
+        -) ;;
+        full) model=$RUN/full/$seed ;;
+        *) who="--library $LIBRARIES/$seed/$library" ;;
+        esac
         # shellcheck disable=SC2086 # $who and $what are words
-        step - "$QUIVER" eval --model "$MODEL" $who "$@" --suite $what --limit "$LIMIT" \
+        step - "$QUIVER" eval --model "$model" $who "$@" --suite $what --limit "$LIMIT" \
             --max-tokens "$MAX_TOKENS" --out "$RUN/eval/$system.$suite.$seed.json"
     done
 }

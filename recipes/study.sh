@@ -11,9 +11,17 @@ cd "$(dirname "$0")/.."
 
 : "${OUT:=runs/study}"
 export TASKS=.data/study LIBRARIES="$OUT/built"
-# The demo's settings (docs/study.md tells how they were chosen), with fewer steps.
-export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1 SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
-export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=4 LIMIT=20 MAX_TOKENS=16 GATE_STEPS=20
+# The demo's settings (docs/study.md tells how they were chosen), with fewer steps. SMOKE=1 is
+# the size at which everything happens and nothing is meant.
+some=
+few=
+if [ -z "${SMOKE:-}" ]; then
+    some=LIMIT=8
+    few=TEST_TASKS=10
+    export STEPS=60 BATCH=8 LR=0.006 RANK=4 ALPHA=1
+    export SITES='.*o_proj|layers\.[45]\.mlp\.up_proj'
+    export CLUSTERS=10 SKILLS=8 HEADS=8 TOP_K=4 LIMIT=20 MAX_TOKENS=16 GATE_STEPS=20
+fi
 
 # recipe NAME [VARIABLE=VALUE...]: its run lies in OUT/NAME.
 recipe() {
@@ -31,7 +39,7 @@ recipe all-pairs
 recipe table2-clusterings
 recipe table9_10-clusters
 recipe figure4-clusters
-recipe figure2-transfer LIMIT=8
-recipe figure5-norms LIMIT=8
-recipe routing LIMIT=8
-recipe adaptation TEST_TASKS=10
+recipe figure2-transfer $some
+recipe figure5-norms $some
+recipe routing $some
+recipe adaptation $few

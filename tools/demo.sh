@@ -56,7 +56,7 @@ for method in private shared mbc; do
     more=
     [ $method != mbc ] || more="--clusters $CLUSTERS"
     # shellcheck disable=SC2086 # $more is words
-    step - ./quiver build --model "$MODEL" --tasks "$RUN/upstream" --method $method $more \
+    step - "$QUIVER" build --model "$MODEL" --tasks "$RUN/upstream" --method $method $more \
         --library "$RUN/libraries/$method" --steps "$STEPS" --batch "$BATCH" --lr "$LR" \
         --alpha "$ALPHA" --sites "$SITES" --seed "$SEED"
 done
@@ -65,11 +65,11 @@ done
 score() {
     system=$1
     shift
-    step - ./quiver eval --model "$MODEL" "$@" --suite "$RUN/upstream" --split test \
+    step - "$QUIVER" eval --model "$MODEL" "$@" --suite "$RUN/upstream" --split test \
         --limit "$UPSTREAM" --max-tokens "$MAX_TOKENS" --metric rougeL,loglik \
         --out "$RUN/eval/$system.upstream.json"
     case $system in *-oracle) return ;; esac # nobody was trained on the other tasks
-    step - ./quiver eval --model "$MODEL" "$@" --suite "$RUN/held_out" --split test \
+    step - "$QUIVER" eval --model "$MODEL" "$@" --suite "$RUN/held_out" --split test \
         --limit "$HELD_OUT" --max-tokens "$MAX_TOKENS" --metric rougeL,loglik \
         --out "$RUN/eval/$system.held_out.json"
 }
@@ -82,9 +82,9 @@ for library in private mbc; do
 done
 
 texts | while IFS='|' read -r task text; do
-    step "$RUN/routes/private-arrow.$task.json" ./quiver route --model "$MODEL" \
+    step "$RUN/routes/private-arrow.$task.json" "$QUIVER" route --model "$MODEL" \
         --library "$RUN/libraries/private" --router arrow --top-k "$TOP_K" --json "$text"
 done
 
-printf '\n$ ./quiver report %s\n' "$RUN"
-./quiver report "$RUN"
+printf '\n$ %s report %s\n' "$QUIVER" "$RUN"
+"$QUIVER" report "$RUN"

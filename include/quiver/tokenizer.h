@@ -56,7 +56,7 @@ qv_status qv_tokenizer_encode(const qv_tokenizer *tok, const char *text, size_t 
  * tokens are left out if `skip_special`; others are written as they are spelled. Not
  * necessarily UTF-8 when the ids stop inside a character. The caller owns *text and ends it
  * with free(). Fails with QV_EFORMAT if an id is out of range; one in a hole stands for
- * nothing. */
+ * nothing, and so does one that a model has beyond the tokens of its tokenizer. */
 qv_status qv_tokenizer_decode(const qv_tokenizer *tok, const int *ids, size_t n,
                               bool skip_special, char **text, size_t *size,
                               qv_err *err) QV_MUST_CHECK;

@@ -156,6 +156,13 @@ static json_t *stats_of(const char *key, json_t *name, const struct qv_routing_s
     return row;
 }
 
+static json_t *prompts(const struct qv_routing_prompts *p)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "tokens", qv__json_number(p->tokens),
+                     "last", qv__json_number(p->last), "vote", qv__json_number(p->vote),
+                     "vote_of_all", qv__json_number(p->vote_of_all), "n", (json_int_t)p->n);
+}
+
 static json_t *shares(const struct qv_routing_study *s)
 {
     json_t *list = json_array();
@@ -179,13 +186,17 @@ static void tell_routing(struct found *f, const struct qv_routing_study *s,
     for (size_t i = 0; i < s->n_maps; i++)
         json_array_append_new(f->rows,
                               stats_of("map", json_string(s->map_name[i]), &s->by_map[i]));
-    f->facts = stats(&s->all);
+    json_t *all = stats(&s->all), *heard = s->has_prompts ? prompts(&s->prompts) : NULL;
+    f->facts = json_copy(all);
+    if (heard)
+        json_object_set(f->facts, "prompts", heard);
     const struct qv_router_ops *ops = qv__router_find(a->who.router);
-    f->all = json_pack(
-        "{s:s, s:s, s:I, s:f, s:O, s:o, s:O, s:o, s:o}", "library", a->words.at[1],
-        "router", a->who.router, "top_k", (json_int_t)qv__router_top_k(ops, a->who.top_k),
-        "temperature", a->who.temperature > 0 ? (double)a->who.temperature : 1.0, "all",
-        f->facts, "layers", layers, "maps", f->rows, "sites", sites, "experts", shares(s));
+    f->all = json_pack("{s:s, s:s, s:I, s:f, s:o, s:o, s:O, s:o, s:o, s:o*}", "library",
+                       a->words.at[1], "router", a->who.router, "top_k",
+                       (json_int_t)qv__router_top_k(ops, a->who.top_k), "temperature",
+                       a->who.temperature > 0 ? (double)a->who.temperature : 1.0, "all",
+                       all, "layers", layers, "maps", f->rows, "sites", sites, "experts",
+                       shares(s), "prompts", heard);
 }
 
 static qv_status study_routing(struct found *f, const qv_model *m, const struct args *a,

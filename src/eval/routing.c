@@ -14,14 +14,23 @@ struct sums {
     size_t n, n_known;
 };
 
+/* What prompts are counted by: each sum and how many there were. */
+struct told {
+    size_t right, n;
+};
+
 struct study {
     struct qv_routing_study *out;
     const qv_reuse *reuse;
     const qv_snapshot *snap;
     struct sums *at; // [sites of the model]
     struct qv_walk_at now;
-    const char *known; // the task that learnt [K] is of
-    bool *learnt;      // [K] whether an expert learnt it
+    const char *known;             // the task that learnt [K] is of
+    bool *learnt;                  // [K] whether an expert learnt it
+    struct qv_update *ear;         // of the passes in which prompts are heard
+    struct told tokens, last;      // pairs
+    struct told vote, vote_of_all; // prompts
+    double *sum, *sum_of_all;      // [K] of weights, in the prompt that is heard
 };
 
 /* Which experts learnt the task of the example in the pass. Experts bound are looked up
@@ -75,6 +84,79 @@ static void watch(void *arg, size_t site, size_t T, const struct qv_routing *r)
         s->at[site].chance += (double)(rows * n_learnt) / (double)b->K;
     }
 }
+
+/* ---- prompts, as the base hears them ---- */
+
+static bool is_known(const struct study *s)
+{
+    size_t e = 0;
+    while (e < s->reuse->n && !s->learnt[e])
+        e++;
+    return e < s->reuse->n;
+}
+
+static void count(struct told *t, bool is_right)
+{
+    t->right += is_right;
+    t->n++;
+}
+
+/* A site's input at the rows of the prompt and after it: what the router makes of the
+ * prompt. */
+static void hear(void *arg, size_t site, size_t T, const float *x)
+{
+    struct study *s = arg;
+    const struct qv_bank_site *b = &s->reuse->bank->site[site];
+    struct qv_routing *r = &s->ear->routing;
+    const size_t last = s->now.first;
+    qv_check(last < T);
+    find_learnt(s);
+    if (!is_known(s))
+        return;
+    s->reuse->router->ops->route(s->reuse->router, site, x, last + 1, s->ear->z, r);
+    for (size_t t = 0; t <= last; t++) {
+        const int *place = r->expert + t * r->k;
+        const float *weight = r->weight + t * r->k;
+        size_t heaviest = 0;
+        for (size_t j = 0; j < r->k; j++) {
+            const int e = b->expert[place[j]];
+            s->sum_of_all[e] += (double)weight[j];
+            s->sum[e] += t == last ? (double)weight[j] : 0;
+            heaviest = weight[j] > weight[heaviest] ? j : heaviest;
+        }
+        const bool is_right = s->learnt[b->expert[place[heaviest]]];
+        count(&s->tokens, is_right);
+        if (t == last)
+            count(&s->last, is_right);
+    }
+}
+
+/* Whether the expert with the largest sum (of equal ones the first) learnt the task; the
+ * sums are then those of no prompt. */
+static bool elects(const struct study *s, double *sum)
+{
+    size_t best = 0;
+    for (size_t e = 1; e < s->reuse->n; e++)
+        best = sum[e] > sum[best] ? e : best;
+    memset(sum, 0, s->reuse->n * sizeof *sum);
+    return s->learnt[best];
+}
+
+static void end_prompt(void *arg)
+{
+    struct study *s = arg;
+    if (!is_known(s))
+        return;
+    count(&s->vote, elects(s, s->sum));
+    count(&s->vote_of_all, elects(s, s->sum_of_all));
+}
+
+static double share_of(struct told t)
+{
+    return t.n ? (double)t.right / (double)t.n : (double)NAN;
+}
+
+/* ---- from sums to means ---- */
 
 static void add(struct sums *to, const struct sums *s)
 {
@@ -145,6 +227,11 @@ static void conclude(struct study *s, const qv_model *m)
     out->all = stats_of(&all);
     for (size_t e = 0; e < out->K; e++)
         out->share[e] = all.n ? out->share[e] / (double)all.n : 0;
+    out->prompts = (struct qv_routing_prompts){.tokens = share_of(s->tokens),
+                                               .last = share_of(s->last),
+                                               .vote = share_of(s->vote),
+                                               .vote_of_all = share_of(s->vote_of_all),
+                                               .n = s->vote.n};
 }
 
 static qv_status run(struct study *s, const qv_model *m, const char *const *paths, size_t n,
@@ -154,16 +241,25 @@ static qv_status run(struct study *s, const qv_model *m, const char *const *path
     qv_status result = qv__reuse_update(&u, s->reuse, NULL, m->c.n_ctx, err);
     if (result)
         return result;
+    struct qv_walk walk = {.m = m,
+                           .paths = paths,
+                           .n = n,
+                           .limit = opts->limit,
+                           .update = &u,
+                           .at = &s->now,
+                           .progress = opts->progress};
     u.watch = watch;
     u.watch_arg = s;
-    result = qv__walk(&(struct qv_walk){.m = m,
-                                        .paths = paths,
-                                        .n = n,
-                                        .limit = opts->limit,
-                                        .update = &u,
-                                        .at = &s->now,
-                                        .progress = opts->progress},
-                      err);
+    result = qv__walk(&walk, err);
+    if (!result && s->out->has_prompts) {
+        s->ear = &u;
+        s->known = NULL; // the first walk's names are gone
+        u.see = hear;
+        u.only_sees = true;
+        walk.ends = end_prompt;
+        walk.arg = s;
+        result = qv__walk(&walk, err);
+    }
     qv__update_end(&u);
     return result;
 }
@@ -200,6 +296,9 @@ qv_status qv__routing_study(struct qv_routing_study *out, const qv_model *m,
         struct study s = {.out = out, .reuse = reuse, .snap = snap};
         s.at = qv_new_n(&out->arena, struct sums, m->sites.n);
         s.learnt = qv_new_n(&out->arena, bool, reuse->n);
+        s.sum = qv_new_n(&out->arena, double, reuse->n);
+        s.sum_of_all = qv_new_n(&out->arena, double, reuse->n);
+        out->has_prompts = reuse->router->ops->route != NULL;
         name_experts(out, reuse);
         result = run(&s, m, paths, n, opts ? opts : &none, err);
         if (!result)

@@ -9,6 +9,10 @@
  *
  * The last two count the rows of tasks that some expert has learnt, and say how often the
  * router chooses as the oracle would.
+ *
+ * A router by token is also asked where in a prompt the task can be told. There it routes
+ * what the base alone makes of the prompt, no expert at work; and experts are compared by
+ * their weight at one token and site, or by the sum of it over several, their vote.
  */
 #ifndef QV_EVAL_ROUTING_H
 #define QV_EVAL_ROUTING_H
@@ -23,6 +27,16 @@ struct qv_routing_stats {
     double chance;                  // agreement of an expert drawn at random, for those
 };
 
+/* Of prompts whose task some expert learnt: how often the heaviest expert did. NaN of none.
+ */
+struct qv_routing_prompts {
+    double tokens;      // of (token, site) pairs
+    double last;        // of the sites at the last token
+    double vote;        // of prompts, by the vote of the sites at the last token
+    double vote_of_all; // the same of the sites at all tokens
+    size_t n;           // prompts
+};
+
 struct qv_routing_study {
     const char **site;           // [n_sites] their paths, of those that experts adapt
     size_t *layer, *map;         // [n_sites] map is a place in map_name
@@ -34,6 +48,8 @@ struct qv_routing_study {
     struct qv_routing_stats *by_map; // [n_maps]
     size_t n_maps;
     struct qv_routing_stats all;
+    bool has_prompts; // the router goes by token
+    struct qv_routing_prompts prompts;
     const char **expert; // [K]
     double *share;       // [K] of all weight
     size_t K;

@@ -9,6 +9,7 @@
 #include "model/weights.h"
 #include "op/rope.h"
 #include "text/gguf_tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -202,13 +203,15 @@ static qv_status set_identity(qv_model *m, qv_err *err)
     return result;
 }
 
-static qv_status check_tokenizer(const qv_model *m, qv_err *err)
+static qv_status fit_tokenizer(qv_model *m, qv_err *err)
 {
     size_t n = m->tokenizer ? qv_tokenizer_size(m->tokenizer) : 0;
-    return n <= m->c.V
-               ? QV_OK
-               : qv_fail(err, QV_EFORMAT, "%s: the tokenizer has %zu tokens, the model %zu",
-                         m->dir, n, m->c.V);
+    if (n > m->c.V)
+        return qv_fail(err, QV_EFORMAT, "%s: the tokenizer has %zu tokens, the model %zu",
+                       m->dir, n, m->c.V);
+    if (m->tokenizer)
+        qv__tokenizer_pad(m->tokenizer, m->c.V);
+    return QV_OK;
 }
 
 static qv_status open_tokenizer(qv_model *m, qv_err *err)
@@ -218,7 +221,7 @@ static qv_status open_tokenizer(qv_model *m, qv_err *err)
         if (!qv__is_file(qv__arena_fmt(&m->arena, "%s/%s", m->dir, names[i])))
             continue;
         qv_status result = qv_tokenizer_open(&m->tokenizer, m->dir, err);
-        return result ? result : check_tokenizer(m, err);
+        return result ? result : fit_tokenizer(m, err);
     }
     return QV_OK;
 }
@@ -255,7 +258,7 @@ static qv_status open_file(qv_model *m, qv_err *err)
     m->gguf = g;
     if ((result = read_gguf(m, err)))
         return qv_wrap(err, result, "%s: ", m->dir);
-    return check_tokenizer(m, err);
+    return fit_tokenizer(m, err);
 }
 
 qv_status qv_model_open(qv_model **out, const char *dir, const qv_model_opts *opts,

@@ -10,6 +10,11 @@ size_t qv__features(const qv_model *m, enum qv_reading kind)
     return kind == QV_READS_HIDDEN ? m->c.D : kind == QV_READS_NGRAMS ? QV_READ_BUCKETS : 0;
 }
 
+size_t qv__read_length(enum qv_reading kind, size_t n)
+{
+    return kind == QV_READS_SITES ? n : qv__min(n, QV_READ_TOKENS);
+}
+
 void qv__read_prompts(const struct qv_pass *p, enum qv_reading kind, size_t n_layers,
                       float *f, qv_feature_fn take, void *arg)
 {
@@ -76,7 +81,10 @@ void qv__read_texts(const struct qv_pass *p)
 {
     struct qv_update *u = p->update;
     struct qv_texts *x = &u->texts;
+    const enum qv_reading kind = u->router->ops->reads;
     struct qv_batch b = {.token = x->token, .pos = x->pos, .seq = x->seq};
+    if (x->is_one)
+        return;
     for (size_t i = 0; i < p->b->n_seq; i++) {
         const struct qv_seq *s = &p->b->seq[i];
         const size_t slot = p->cache ? s->cache : s->n_stem ? s->stem : i;
@@ -86,7 +94,7 @@ void qv__read_texts(const struct qv_pass *p)
         if (s->n_past || s->n_stem) // its prompt has been read
             continue;
         size_t n = s->n_prompt ? qv__min(s->n_prompt, s->n) : s->n;
-        n = qv__min(n, QV_READ_TOKENS);
+        n = qv__read_length(kind, n);
         memcpy(x->token + b.T, p->b->token + s->begin, n * sizeof *x->token);
         memcpy(x->pos + b.T, p->b->pos + s->begin, n * sizeof *x->pos);
         x->of[b.n_seq] = slot;
@@ -95,7 +103,6 @@ void qv__read_texts(const struct qv_pass *p)
     }
     if (!b.n_seq)
         return;
-    const enum qv_reading kind = u->router->ops->reads;
     if (kind == QV_READS_SITES)
         hear_sites(p, &b);
     else

@@ -3,6 +3,7 @@
 
 #include "base/base.h"
 #include "model/decoder.h"
+#include "model/reader.h"
 #include "model/reuse.h"
 
 #include <stdlib.h>
@@ -60,6 +61,18 @@ void qv_session_free(qv_session *s)
     free(s);
 }
 
+/* A router by text reads the timeline so far, which may be longer than a pass. */
+static void read_ahead(qv_session *s)
+{
+    int token[PASS], pos[PASS];
+    struct qv_cache *cache = &s->cache;
+    const struct qv_pass p = {.m = s->m, .a = &s->acts, .cache = &cache};
+    struct qv_reader r;
+    qv__reader_init(&r, &s->update, s->token, s->n);
+    for (size_t n; (n = qv__reader_next(&r, PASS)) > 0;)
+        qv__reader_read(&r, &p, 0, token, pos, n);
+}
+
 /* Run tokens from position `past` on; the logits of the last are kept. */
 static void run(qv_session *s, size_t past, size_t n)
 {
@@ -105,6 +118,8 @@ qv_status qv_session_sync(qv_session *s, const int *tokens, size_t n, qv_err *er
     memcpy(s->token, tokens, n * sizeof *tokens);
     s->n = n;
     s->has_logits = false;
+    if (same == 0)
+        read_ahead(s);
     for (size_t past = same; past < n; past += PASS)
         run(s, past, qv__min(PASS, n - past));
     return QV_OK;

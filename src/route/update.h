@@ -28,6 +28,7 @@ struct qv_texts {
     int *token, *pos;   // [T_max] the prompts of a pass alone
     struct qv_seq *seq; // [T_max]
     size_t *of;         // [T_max] the slot of each of those
+    bool is_one;        // all rows follow one text, which is read before their passes
 };
 
 struct qv_update {

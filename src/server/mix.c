@@ -1,10 +1,10 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
 #include "model/decoder.h"
+#include "model/reader.h"
 #include "model/reading.h"
 #include "model/reuse.h"
 #include "server/prefix.h"
-#include "server/reader.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -277,9 +277,9 @@ static void recall(struct qv_mix *x, struct slot *s)
     const struct qv_job_opts *o = qv__job_opts(s->job);
     if (s->is_begun || !x->prefix || !o->who_id)
         return;
-    const bool reads = qv__update_reads(&s->update);
+    const struct qv_router *r = qv__update_reads(&s->update) ? s->update.router : NULL;
     qv__chain_begin(&s->chain, o->who_id, o->prompt,
-                    reads ? qv__min(o->n_prompt, QV_READ_TOKENS) : 0);
+                    r ? qv__read_length(r->ops->reads, o->n_prompt) : 0);
     s->is_begun = true;
     if (o->wants_prompt || o->wants_mean || o->routes_prompt)
         return;

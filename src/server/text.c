@@ -28,7 +28,6 @@ void qv__text_end(struct qv_text *t)
     qv__str_free(&t->made);
 }
 
-/* A model may have more rows than its tokenizer has tokens: those ids say nothing. */
 static size_t write(char **text, const struct qv_text *t, size_t n, bool skips)
 {
     size_t size = 0;

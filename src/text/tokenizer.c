@@ -319,14 +319,21 @@ qv_status qv__tokenizer_encode_marked(const qv_tokenizer *tok,
 
 /* ---- decoding ---- */
 
+void qv__tokenizer_pad(qv_tokenizer *tok, size_t n)
+{
+    tok->n_more = n > tok->size ? n - tok->size : 0;
+}
+
 /* The texts of the tokens, as the vocabulary writes them. */
 static qv_status collect(struct qv__pieces *p, bool *is_text, const qv_tokenizer *tok,
                          const int *ids, size_t n, bool skip_special, qv_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!in_range(tok, ids[i]))
+        if (ids[i] < 0 || (size_t)ids[i] >= tok->size + tok->n_more)
             return qv_fail(err, QV_EFORMAT, "token %zu: id %d is not in 0..%zu", i, ids[i],
-                           tok->size - 1);
+                           tok->size + tok->n_more - 1);
+        if (!in_range(tok, ids[i]))
+            continue;
         const struct qv__token *t = &tok->vocab.token[ids[i]];
         if (!t->text || (skip_special && t->is_special))
             continue;

@@ -22,6 +22,7 @@ struct qv_tokenizer {
     qv_arena arena; // the strings and arrays of everything below
     struct qv__vocab vocab;
     size_t size;        // ids below are tokens; above are characters only merges know
+    size_t n_more;      // ids from there on that its model has rows for
     struct qv__bpe bpe; // of a Unigram model: its bytes and unknown token alone
     struct qv__unigram unigram;       // .vocab is NULL unless the model is of this kind
     const float *score;               // [size] of a SentencePiece model, or NULL
@@ -34,6 +35,10 @@ struct qv_tokenizer {
     int bos, eos; // or -1
     bool adds_bos;
 };
+
+/* A model has n ids, more perhaps than there are tokens: rows are added so that their
+ * number divides well, and a model may say one. It then stands for nothing. */
+void qv__tokenizer_pad(qv_tokenizer *tok, size_t n);
 
 /* Each reads a whole file's bytes. The caller owns *out, as after
  * qv_tokenizer_open. They fail with QV_EFORMAT and QV_EUNSUPPORTED. */

@@ -426,6 +426,31 @@ static void a_gguf_file_serves_wherever_a_directory_does(void **state)
     says("quantize --model q.gguf --out r.gguf", 1, "quiver: q.gguf: a GGUF file already");
 }
 
+/* A model with ten rows for each token of its tokenizer, which says little else. */
+static void what_the_tokenizer_has_no_word_for_is_said_in_silence(void **state)
+{
+    (void)state;
+    qv_err err;
+    assert_works(qv__make_dir(in_world("rows"), &err), &err);
+    copy_file(in_world("tiny/tokenizer.json"), in_world("rows/tokenizer.json"));
+    write_text(in_world("rows/config.json"),
+               "{\"model_type\":\"llama\",\"hidden_act\":\"silu\",\"hidden_size\":32,"
+               "\"intermediate_size\":48,\"num_hidden_layers\":2,"
+               "\"num_attention_heads\":4,\"max_position_embeddings\":128,"
+               "\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,\"vocab_size\":4000}");
+    works("train --full --random --window 8 --model rows --data text.txt --out padded "
+          "--steps 1 --lr 1e-9 --batch 1");
+    json_t *v =
+        json_of("generate --json --model padded --prompt 'The cat' --max-tokens 20");
+    const json_t *ids = json_object_get(v, "ids");
+    size_t n_padding = 0;
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        n_padding += json_integer_value(json_array_get(ids, i)) >= 400;
+    assert_true(n_padding > 0);
+    json_decref(v);
+    works("eval --model padded --metric rougeL tasks --max-tokens 20");
+}
+
 static void a_suite_is_a_file_that_a_user_writes(void **state)
 {
     (void)state;
@@ -489,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_finished_output_is_accepted_with_resume_and_left_alone),
         cmocka_unit_test(an_interrupted_training_goes_on_to_the_same_adapter),
         cmocka_unit_test(info_knows_what_is_at_a_path),
+        cmocka_unit_test(what_the_tokenizer_has_no_word_for_is_said_in_silence),
         cmocka_unit_test(a_suite_is_a_file_that_a_user_writes),
         cmocka_unit_test(a_suite_of_programs_is_refused_without_a_sandbox),
         cmocka_unit_test(a_model_is_quantised_and_info_says_to_what),

@@ -153,6 +153,15 @@ static void every_study_tells_a_person_and_a_program(void **state)
             assert_int_equal(json_array_size(json_object_get(v, study[i].lists[k])), 3);
         json_decref(v);
     }
+    static const char *const told[] = {"tokens", "last", "vote", "vote_of_all"};
+    json_t *v = json_of("study routing lib -m m --tasks tasks --router arrow --json");
+    for (size_t k = 0; k < QV_COUNT(told); k++)
+        assert_true(
+            json_is_number(json_object_get(json_object_get(v, "prompts"), told[k])));
+    json_decref(v);
+    v = json_of("study routing lib -m m --tasks tasks --router arrow_vote --json");
+    assert_null(json_object_get(v, "prompts")); // it does not go by token
+    json_decref(v);
     says("study routing lib -m m --tasks tasks --router uniform", 1,
          "router 'uniform' does not look at tokens");
     says("study spectra nowhere", 1, "nowhere");

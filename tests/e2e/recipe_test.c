@@ -1,5 +1,6 @@
 /* recipe_test.c - a recipe at its smallest size over a tiny model: it comes to its end,
- * draws its table, does nothing twice, and keeps to its settings. */
+ * draws its table, does nothing twice, and keeps to its settings; and others over the
+ * paper's architectures. */
 #include "base/arena.h"
 #include "base/file.h"
 #include "support/scratch.h"
@@ -9,17 +10,24 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Run recipes/table5-held-out.sh with more settings; its exit status. What it says goes
- * to the file "said". */
+/* Run a shell's line; its exit status. What it says goes to the file "said". */
+static int shell(const char *line)
+{
+    qv_arena a = {0};
+    int status = system(qv__arena_fmt(&a, "%s > %s 2>&1", line, in_world("said")));
+    qv__arena_free(&a);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Run recipes/table5-held-out.sh with more settings. */
 static int recipe(const char *settings)
 {
     qv_arena a = {0};
-    const char *line = qv__arena_fmt(
-        &a, "SMOKE=1 MODEL=%s RUN=%s TRAIN_TASKS=3 %s recipes/table5-held-out.sh > %s 2>&1",
-        in_world("m"), in_world("run"), settings, in_world("said"));
-    int status = system(line);
+    int status = shell(qv__arena_fmt(
+        &a, "SMOKE=1 MODEL=%s RUN=%s TRAIN_TASKS=3 %s recipes/table5-held-out.sh",
+        in_world("m"), in_world("run"), settings));
     qv__arena_free(&a);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return status;
 }
 
 /* A file of the world; the caller frees it. */
@@ -84,6 +92,32 @@ static void other_settings_in_the_same_run_are_refused(void **state)
     assert_holds("said", "was made with other settings: remove it, or set RUN");
 }
 
+/* Two of the quickest of them; recipes/smoke.sh by itself is all. */
+static void recipes_run_over_both_architectures_of_the_paper(void **state)
+{
+    (void)state;
+    qv_arena a = {0};
+    const char *smoke = qv__arena_fmt(
+        &a, "OUT=%s RECIPES='figure5-norms table9_10-clusters' recipes/smoke.sh",
+        in_world("smoke"));
+    if (shell(smoke) != 0)
+        fail_msg("%s", text_of("said"));
+    assert_holds("said", "phi      figure5-norms ");
+    assert_holds("said", "mistral  table9_10-clusters ");
+    assert_holds("smoke/phi/model/config.json", "\"phi\"");
+    assert_holds("smoke/mistral/model/config.json", "\"mistral\"");
+    assert_holds("smoke/mistral/figure5-norms/report.html", "figure 5");
+    assert_int_equal(shell(smoke), 1);
+    assert_holds("said", "is there: remove it, or set OUT to another place");
+    assert_int_equal(shell(qv__arena_fmt(&a,
+                                         "OUT=%s MODELS=phi RECIPES=no-such "
+                                         "recipes/smoke.sh",
+                                         in_world("smoke2"))),
+                     1);
+    assert_holds("said", "FAILED: ");
+    qv__arena_free(&a);
+}
+
 int main(void)
 {
     if (!getenv("QUIVER"))
@@ -91,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recipe_ends_in_its_table_and_does_nothing_twice),
         cmocka_unit_test(other_settings_in_the_same_run_are_refused),
+        cmocka_unit_test(recipes_run_over_both_architectures_of_the_paper),
     };
     return cmocka_run_group_tests(tests, make_world, end_world);
 }

@@ -146,7 +146,120 @@ static void a_task_nobody_learnt_has_an_entropy_and_no_agreement(void **state)
     assert_true(got.all.n > 0 && got.all.entropy > 0);
     assert_int_equal(got.all.n_known, 0);
     assert_true(isnan(got.all.agreement) && isnan(got.all.own) && isnan(got.all.chance));
+    assert_int_equal(got.prompts.n, 0);
+    assert_true(isnan(got.prompts.tokens) && isnan(got.prompts.vote));
     qv__routing_study_end(&got);
+    qv_model_close(m);
+}
+
+/* A model in whose first layer the site of q, k and v is given e1 at the last token of the
+ * prompt "sun rain", and e0 at all others: both sqrt(32) long. *n is the prompt's tokens.
+ */
+static qv_model *model_of_two_tokens(void **state, const char *task, size_t *n)
+{
+    qv_model *m;
+    qv_err err = {0};
+    write_tiny_model(scratch_path(state, "two"), 1);
+    assert_works(qv_model_open(&m, scratch_path(state, "two"),
+                               &(qv_model_opts){.trainable = true}, &err),
+                 &err);
+    const struct qv_task_opts opts = {.max_tokens = m->c.n_ctx};
+    struct qv_task *t;
+    assert_works(qv__task_read(&t, task, m->tokenizer, &opts, &err), &err);
+    *n = t->valid[0].n_prompt;
+    assert_true(*n > 2);
+    const int last = t->valid[0].ids[*n - 1];
+    for (size_t i = 0; i + 1 < *n; i++)
+        assert_int_not_equal(t->valid[0].ids[i], last);
+    qv__task_free(t);
+    float *embed = m->own + (m->embed.f32 - m->own);
+    memset(embed, 0, m->c.V * m->c.D * sizeof *embed);
+    for (size_t i = 0; i < m->c.V; i++)
+        embed[i * m->c.D + (i == (size_t)last)] = 1;
+    return m;
+}
+
+/* An expert of rank 1 at q, v and k of the first layer, whose prototypes there are the
+ * given axes. */
+static void put_listener(qv_library *lib, const qv_model *m, const char *name,
+                         const size_t axis[3])
+{
+    static const char *const path[] = {"model.layers.0.self_attn.q_proj",
+                                       "model.layers.0.self_attn.v_proj",
+                                       "model.layers.0.self_attn.k_proj"};
+    struct qv_expert_shape shape[3];
+    qv_err err;
+    for (size_t i = 0; i < 3; i++) {
+        const struct qv_site *s = &m->sites.at[qv__site_find(&m->sites, path[i])];
+        shape[i] = (struct qv_expert_shape){path[i], s->D_in, s->D_out, 1, 1};
+    }
+    struct qv_expert *e = expert_drawn(name, shape, 3, 1);
+    for (size_t i = 0; i < 3; i++) {
+        size_t j = 0;
+        while (strcmp(e->site[j].path, path[i]) != 0)
+            j++;
+        memset(e->site[j].A, 0, e->site[j].D_in * sizeof(float));
+        e->site[j].A[axis[i]] = 1;
+    }
+    const qv_expert_opts opts = {.meta = {.task = &name, .n_tasks = 1}};
+    assert_works(qv__library_put(lib, e, &opts, &err), &err);
+    qv__expert_free(e);
+}
+
+/* Of each token's pairs at q, v and k, with |v.x| of "early" and of "late":
+ *
+ *                        q         v         k
+ *     a token x = e0    s, 0      s, 0      0, 0 (equal: the first expert's)
+ *     the last, e1      0, s      0, s      s, 0       s = sqrt(32)
+ *
+ * By one expert a pair, "late" has 2 of the 3 n pairs of a prompt of n tokens: 2 of 3 at
+ * the last token, which elect it, and nothing else. */
+static void where_in_a_prompt_an_expert_can_be_told_is_worked_out_by_hand(void **state)
+{
+    static const char *const answer = "yes";
+    qv_err err = {0};
+    qv_library *lib;
+    size_t n;
+    const char *const paths[] = {scratch_path(state, "late.jsonl"),
+                                 scratch_path(state, "early.jsonl")};
+    for (size_t i = 0; i < 2; i++) {
+        FILE *f = fopen(paths[i], "w");
+        assert_non_null(f);
+        for (size_t j = 0; j < 60; j++)
+            fprintf(f, "{\"prompt\":\"sun rain\",\"completion\":\"%s\"}\n", answer);
+        assert_int_equal(fclose(f), 0);
+    }
+    qv_model *m = model_of_two_tokens(state, paths[0], &n);
+    const char *place = scratch_path(state, "listeners");
+    assert_works(
+        qv_library_create(&lib, place, &(qv_library_opts){.base_hash = m->origin}, &err),
+        &err);
+    put_listener(lib, m, "early", (const size_t[]){0, 0, 1});
+    put_listener(lib, m, "late", (const size_t[]){1, 1, 5});
+    qv_library_close(lib);
+
+    const qv_reuse_opts who = {.library = place, .router = "arrow", .top_k = 1};
+    const struct qv_routing_opts two = {.limit = 2};
+    const double pairs = 3 * (double)n;
+    struct qv_routing_study late, early, both;
+    assert_works(qv__routing_study(&late, m, &who, paths, 1, &two, &err), &err);
+    assert_true(late.has_prompts && late.prompts.n == 2);
+    assert_near(late.prompts.tokens, 2 / pairs, 1e-12);
+    assert_near(late.prompts.last, 2.0 / 3, 1e-12);
+    assert_near(late.prompts.vote, 1, 0);
+    assert_near(late.prompts.vote_of_all, 0, 0);
+    assert_works(qv__routing_study(&early, m, &who, paths + 1, 1, &two, &err), &err);
+    assert_near(early.prompts.tokens, 1 - 2 / pairs, 1e-12);
+    assert_near(early.prompts.last, 1.0 / 3, 1e-12);
+    assert_near(early.prompts.vote, 0, 0);
+    assert_near(early.prompts.vote_of_all, 1, 0);
+    assert_works(qv__routing_study(&both, m, &who, paths, 2, &two, &err), &err);
+    assert_int_equal(both.prompts.n, 4);
+    assert_near(both.prompts.tokens, .5, 1e-12);
+    assert_near(both.prompts.vote, .5, 0);
+    qv__routing_study_end(&late);
+    qv__routing_study_end(&early);
+    qv__routing_study_end(&both);
     qv_model_close(m);
 }
 
@@ -400,6 +513,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(routing_is_what_a_pass_an_example_shows),
         IN_SCRATCH(a_task_nobody_learnt_has_an_entropy_and_no_agreement),
+        IN_SCRATCH(where_in_a_prompt_an_expert_can_be_told_is_worked_out_by_hand),
         IN_SCRATCH(norms_are_those_of_the_whole_updates_of_the_bases_inputs),
         IN_SCRATCH(the_transfer_matrix_is_what_eval_says_of_each_expert_alone),
         cmocka_unit_test(the_correlation_is_over_pairs_of_different_experts),

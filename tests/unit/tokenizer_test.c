@@ -329,6 +329,29 @@ static void an_id_out_of_range_is_refused(void **state)
     qv_tokenizer_close(tok);
 }
 
+static void ids_that_only_a_model_has_say_nothing(void **state)
+{
+    (void)state;
+    qv_tokenizer *tok = must_parse("{" MODEL "," PIPE "}");
+    char *with, *without;
+    size_t n_with, n_without;
+    qv_err err;
+    qv__tokenizer_pad(tok, 9);
+    assert_int_equal(qv_tokenizer_size(tok), 7);
+    assert_works(
+        qv_tokenizer_decode(tok, (int[]){1, 7, 2, 8}, 4, false, &with, &n_with, &err),
+        &err);
+    assert_works(
+        qv_tokenizer_decode(tok, (int[]){1, 2}, 2, false, &without, &n_without, &err),
+        &err);
+    assert_true(n_without > 0);
+    assert_string_equal(with, without);
+    free(with), free(without);
+    assert_fails(qv_tokenizer_decode(tok, (int[]){9}, 1, false, &with, &n_with, &err),
+                 QV_EFORMAT, &err, "token 0: id 9 is not in 0..8");
+    qv_tokenizer_close(tok);
+}
+
 static void a_text_past_the_limit_is_refused(void **state)
 {
     (void)state;
@@ -656,6 +679,7 @@ int main(void)
         cmocka_unit_test(any_bytes_come_back_from_byte_fallback),
         cmocka_unit_test(a_million_letters_without_a_space_are_encoded_in_no_time),
         cmocka_unit_test(an_id_out_of_range_is_refused),
+        cmocka_unit_test(ids_that_only_a_model_has_say_nothing),
         cmocka_unit_test(a_text_past_the_limit_is_refused),
         cmocka_unit_test(a_pattern_without_end_is_refused),
         cmocka_unit_test(each_lie_of_a_tokenizer_json_has_its_sentence),

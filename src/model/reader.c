@@ -1,5 +1,5 @@
 /* reader.c - see reader.h; what is read is that of model/reading.c. */
-#include "server/reader.h"
+#include "model/reader.h"
 #include "kern/kern.h"
 #include "model/reading.h"
 #include "route/ngrams.h"
@@ -27,8 +27,9 @@ void qv__reader_init(struct qv_reader *r, struct qv_update *u, const int *prompt
     if (!qv__update_reads(u))
         return;
     struct qv_texts *x = &u->texts;
-    n = qv__min(n, QV_READ_TOKENS);
-    memset(x->slot, 0, u->T_max * sizeof *x->slot); // one text: all rows follow it
+    n = qv__read_length(u->router->ops->reads, n);
+    x->is_one = true;
+    memset(x->slot, 0, u->T_max * sizeof *x->slot);
     if (u->router->ops->reads == QV_READS_NGRAMS) {
         qv__ngrams(x->f, QV_READ_BUCKETS, prompt, n);
         qv__update_judge(u, 0, x->f);

@@ -1,23 +1,24 @@
-/* reader.h - a router by text reads the prompt of a job before the job's own tokens go
- * through the model, a chunk at a time, so that nobody waits longer for it than for a chunk
- * of any prompt.
+/* reader.h - a router by text reads one prompt before the prompt's own tokens go through
+ * the model, a chunk at a time, so that a prompt may be longer than a pass, and nobody
+ * waits longer for it than for a chunk.
  *
  * A chunk is a pass of its own through the base, or its first layers: what is read depends
- * on the prompt and the chunk's size alone. Its keys and values lie where the job's own
- * will.
+ * on the prompt and the chunk's size alone. Its keys and values lie where the prompt's own
+ * will. Passes that follow read nothing by themselves (model/reading.h).
  */
-#ifndef QV_SERVER_READER_H
-#define QV_SERVER_READER_H
+#ifndef QV_MODEL_READER_H
+#define QV_MODEL_READER_H
 
 #include "model/decoder.h"
 
 struct qv_reader {
-    struct qv_update *update; // borrowed: the job's; NULL: nothing is read
+    struct qv_update *update; // borrowed; NULL: nothing is read
     const int *prompt;        // borrowed
     size_t n, n_read;         // tokens to read, and read so far
 };
 
-/* Make ready to read prompt [n]. What needs no pass is read at once. */
+/* Make ready to read prompt [n] for `update`, of which all rows then follow that text. What
+ * needs no pass is read at once. */
 void qv__reader_init(struct qv_reader *r, struct qv_update *update, const int *prompt,
                      size_t n);
 
