@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "lora/thin.h"
 #include "model/decoder.h"
 #include "model/model.h"
 
@@ -129,6 +130,8 @@ static void stand(struct beside *b, const qv_model *m, size_t K, size_t lora, si
         (!lora &&
          qv__router_open(&b->router, qv__router_find("arrow"), b->bank, NULL, &err)) ||
         qv__update_init(&b->update, b->bank, b->router, QV_FACTOR, T, &err))
+        stop(err.msg);
+    if (lora && m->has_blocks && qv__bank_thin(b->bank, &err))
         stop(err.msg);
     for (size_t k = 0; k < K; k++)
         qv__expert_free(e[k]);

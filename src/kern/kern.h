@@ -54,6 +54,11 @@ struct qv_kern {
     void (*axpy_rows)(float *y, const float *c, const float *B, size_t rows, size_t stride,
                       size_t n);
 
+    /* The same with rows of whole numbers, which read half as many bytes */
+    void (*dot_rows_i16)(float *z, const int16_t *A, size_t rows, const float *x, size_t n);
+    void (*axpy_rows_i16)(float *y, const float *c, const int16_t *B, size_t rows,
+                          size_t stride, size_t n);
+
     /* y[i] = a * x[i] * w[i] */
     void (*scale_mul)(float *y, float a, const float *x, const float *w, size_t n);
 

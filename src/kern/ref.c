@@ -40,6 +40,23 @@ static void axpy_rows(float *y, const float *c, const float *B, size_t rows, siz
         axpy(y, c[r], B + r * stride, n);
 }
 
+static void dot_rows_i16(float *z, const int16_t *A, size_t rows, const float *x, size_t n)
+{
+    for (size_t r = 0; r < rows; r++) {
+        z[r] = 0;
+        for (size_t i = 0; i < n; i++)
+            z[r] += (float)A[r * n + i] * x[i];
+    }
+}
+
+static void axpy_rows_i16(float *y, const float *c, const int16_t *B, size_t rows,
+                          size_t stride, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++)
+            y[i] += c[r] * (float)B[r * stride + i];
+}
+
 static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -121,6 +138,8 @@ const struct qv_kern qv__kern_ref = {
     .axpy = axpy,
     .dot_rows = dot_rows,
     .axpy_rows = axpy_rows,
+    .dot_rows_i16 = dot_rows_i16,
+    .axpy_rows_i16 = axpy_rows_i16,
     .scale_mul = scale_mul,
     .exp_sum = exp_sum,
     .max = largest,

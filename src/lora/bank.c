@@ -255,6 +255,7 @@ void qv__bank_free(struct qv_bank *b)
         return;
     free(b->weights);
     free(b->prototypes);
+    free(b->thin);
     qv__arena_free(&b->arena);
     free(b);
 }

@@ -33,8 +33,9 @@ struct qv_bank_site {
     float *proto;       // [K, D_in] Arrow's prototypes, or a router's own vectors in their
                         // place; NULL until asked for
     float *sigma;       // [K, 2] their two largest singular values, scale left out
-    float *gain;        // [2, D_out] or NULL: of a bank of one expert, what its update ends
-                        // with, y = gain[0] y + gain[1]
+    struct qv_thin *thin; // of a bank of one expert that was narrowed: lora/thin.h; or NULL
+    float *gain; // [2, D_out] or NULL: of a bank of one expert, what its update ends
+                 // with, y = gain[0] y + gain[1]
 };
 
 struct qv_bank {
@@ -46,6 +47,7 @@ struct qv_bank {
     struct qv_bank_site *site; // [n_sites]; K = 0 where nobody adapts
     void *weights;             // owns A and Bt; NULL: they are borrowed
     void *prototypes;          // owns proto and sigma
+    void *thin;                // owns what sites have of it
     qv_arena arena;            // owns the tables
 };
 

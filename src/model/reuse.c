@@ -3,6 +3,7 @@
 #include "model/reuse.h"
 #include "library/library.h"
 #include "lora/peft.h"
+#include "lora/thin.h"
 #include "model/adapted.h"
 #include "model/gguf_adapter.h"
 #include "model/model.h"
@@ -79,6 +80,18 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
     return result ? result : qv__router_open(&r->router, ops, r->bank, &opts, err);
 }
 
+/* Whether single rows meet the base in codes (op/linear.h). */
+static bool meets_codes(const qv_model *m)
+{
+    bool any = false;
+    for (size_t l = 0; l < m->c.L; l++)
+        for (size_t i = 0; i < QV_N_MAPS; i++) {
+            const struct qv_weight *w = &m->layer[l].map[i].w;
+            any |= w->blocks && w->type->layout;
+        }
+    return any && !m->wants_f32;
+}
+
 static qv_status bind_as(qv_reuse *r, const struct qv_reuse_from *from,
                          const struct qv_router_ops *ops, qv_err *err)
 {
@@ -148,6 +161,8 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
     for (size_t i = 0; i < from->n; i++)
         r->name[i] = qv__arena_str(&r->arena, from->experts[i]->name);
     qv_status result = from->n || from->router ? bind(r, from, err) : QV_OK;
+    if (!result && r->bank && r->bank->weights && !r->router && meets_codes(model))
+        result = qv__bank_thin(r->bank, err);
     if (result)
         qv_reuse_close(r);
     else
