@@ -2,6 +2,7 @@
  * folded into one expert here, and costs what one expert costs. */
 #include "model/reuse.h"
 #include "library/library.h"
+#include "lora/pack.h"
 #include "lora/peft.h"
 #include "lora/thin.h"
 #include "model/adapted.h"
@@ -71,11 +72,14 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
                                         .texts = ops->reads ? &r->texts : NULL};
     qv_status result = bind_bank(r, from, err);
     for (size_t i = 0; !result && from->vectors && i < from->n; i++) {
-        if (!from->vectors[i].mem)
-            continue;
-        result = qv__bank_set_prototypes(r->bank, i, &from->vectors[i], err);
-        if (from->gives)
-            qv__prototypes_end(&from->vectors[i]);
+        struct qv_prototypes *p = &from->vectors[i];
+        const bool is_packs = from->packs && p->v == from->packs[i]->p.v;
+        if (p->mem)
+            result = qv__bank_set_prototypes(r->bank, i, is_packs ? &from->packs[i]->p : p,
+                                             is_packs      ? QV_BORROWS
+                                             : from->gives ? QV_TAKES
+                                                           : QV_COPIES,
+                                             err);
     }
     return result ? result : qv__router_open(&r->router, ops, r->bank, &opts, err);
 }
