@@ -5,7 +5,7 @@
  * Writes DIR/cost-WHAT.svg for each WHAT that the lines of CSV begin with: milliseconds a
  * token of the processor (over threads: by the clock), both axes logarithmic. Prints the
  * exponent of each curve, the slope of a line through the upper half of its points in the
- * logarithms; for experts also that of what routing adds, and of memory.
+ * logarithms; for experts also that of what routing adds, in time and in memory.
  */
 #include "plot/plot.h"
 
@@ -166,9 +166,12 @@ static void tell_more(const struct line *l, size_t n)
                 add(&adds[k], l[i].x, l[i].busy[1] - l[i].busy[0]);
         tell("experts", &adds[k]);
     }
+    double least = INFINITY; // about what the model takes alone
+    for (size_t i = 0; i < n; i++)
+        least = is(&l[i], "experts") ? fmin(least, l[i].mib) : least;
     for (size_t i = 0; i < n; i++)
         if (is(&l[i], "experts") && l[i].tokens <= 1)
-            add(&memory, l[i].x, l[i].mib);
+            add(&memory, l[i].x, l[i].mib - least);
     tell("experts", &memory);
 }
 

@@ -63,18 +63,18 @@ static bool is_floats(const struct qv_tensor *t, size_t n)
 }
 
 qv_status qv__prototypes_map(struct qv_prototypes *p, const struct qv_expert *e,
-                             struct qv_st *st, bool wants_sigma, const char *kind,
-                             qv_err *err)
+                             struct qv_st *st, bool copies, bool wants_sigma,
+                             const char *kind, qv_err *err)
 {
     const struct qv_tensor *v = qv__st_find(st, "v"), *sigma = qv__st_find(st, "sigma");
-    const bool is_aligned = v && (uintptr_t)v->data % _Alignof(float) == 0;
-    qv_status result = make_for(p, e, !is_aligned, err);
+    const bool stays = v && !copies && (uintptr_t)v->data % _Alignof(float) == 0;
+    qv_status result = make_for(p, e, !stays, err);
     const size_t n = result ? 0 : p->first[p->n_sites];
     if (!result && !(is_floats(v, n) && (!wants_sigma || is_floats(sigma, 2 * p->n_sites))))
         result = qv_fail(err, QV_EFORMAT, "artifact '%s' is not of its shape", kind);
     if (!result && wants_sigma)
         qv__st_f32(p->sigma, sigma, 0, sigma->n);
-    if (!result && is_aligned) {
+    if (!result && stays) {
         p->v = (float *)(uintptr_t)v->data; // written to by nobody
         p->file = st->map;
         st->map = (struct qv_map){0};

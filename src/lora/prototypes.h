@@ -33,13 +33,13 @@ qv_status qv__prototypes_sized(struct qv_prototypes *p, const char *expert,
                                const size_t *width, size_t n_sites,
                                qv_err *err) QV_MUST_CHECK;
 
-/* Those of `e` that an open file has as tensor "v" and, if wants_sigma, as "sigma". The
- * vectors stay where they are, no memory of our own, and the file's mapping is *p's; *st is
- * closed, also after a failure. Fails with QV_EFORMAT, naming `kind`, if they have another
- * type or shape; QV_ENOMEM. */
+/* Those of `e` that an open file has as tensor "v" and, if wants_sigma, as "sigma". Unless
+ * `copies`, the vectors stay where they are, no memory of our own, and the file's mapping
+ * is *p's. *st is closed, also after a failure. Fails with QV_EFORMAT, naming `kind`, if
+ * they have another type or shape; QV_ENOMEM. */
 qv_status qv__prototypes_map(struct qv_prototypes *p, const struct qv_expert *e,
-                             struct qv_st *st, bool wants_sigma, const char *kind,
-                             qv_err *err) QV_MUST_CHECK;
+                             struct qv_st *st, bool copies, bool wants_sigma,
+                             const char *kind, qv_err *err) QV_MUST_CHECK;
 
 /* Compute them, sites in parallel. Fails as qv__prototype does. */
 qv_status qv__prototypes_of(struct qv_prototypes *p, const struct qv_expert *e,

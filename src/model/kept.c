@@ -86,7 +86,7 @@ static qv_status read_vectors(struct qv_prototypes *p, const struct qv_kept *k,
     if (result)
         return result;
     const char *kind = k->ops->artifact;
-    result = qv__prototypes_map(p, e, &st, false, kind, err);
+    result = qv__prototypes_map(p, e, &st, k->copies, false, kind, err);
     if (!result && !qv__all_finite(p->v, p->first[p->n_sites]))
         result = not_finite(kind, err);
     return result;
@@ -139,7 +139,7 @@ static qv_status read_prototypes(struct qv_prototypes *p, const struct qv_kept *
         return QV_OK;
     if (result)
         return qv_fail(err, result, "%s", why.msg);
-    return qv__prototypes_map(p, e, &st, true, "prototypes", err);
+    return qv__prototypes_map(p, e, &st, k->copies, true, "prototypes", err);
 }
 
 qv_status qv__kept_add(struct qv_kept *k, const struct qv_expert *e, const char *hash,
