@@ -75,6 +75,10 @@ struct qv_kern {
     void (*swiglu_back)(float *dgate, float *dup, const float *dy, const float *gate,
                         const float *up, size_t n);
 
+    /* y[i] = x[i] (1 + tanh(z[i])) / 2 = x[i] / (1 + exp(-2 z[i])),
+     * z = sqrt(2 / pi) (x + 0.044715 x^3) */
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+
     /* h[i] = x[i] rounded to bfloat16, ties to even */
     void (*to_bf16)(uint16_t *h, const float *x, size_t n);
 

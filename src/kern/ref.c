@@ -87,6 +87,13 @@ static void swiglu(float *y, const float *gate, const float *up, size_t n)
         y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
 }
 
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = 0.5f * x[i] *
+               (1 + tanhf(0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
+}
+
 static void swiglu_back(float *dgate, float *dup, const float *dy, const float *gate,
                         const float *up, size_t n)
 {
@@ -145,6 +152,7 @@ const struct qv_kern qv__kern_ref = {
     .max = largest,
     .swiglu = swiglu,
     .swiglu_back = swiglu_back,
+    .gelu_tanh = gelu_tanh,
     .to_bf16 = to_bf16,
     .drop = drop,
     .adamw = adamw,

@@ -258,6 +258,28 @@ static double dsilu(double g)
     return s * (1 + g * (1 - s));
 }
 
+static void gelu_by_tanh_equals_the_formula_in_double(void **state)
+{
+    (void)state;
+    static float x[ROOM], y[ROOM], want[ROOM], was[ROOM];
+    static const float extreme[] = {0, 5, -5, 12, -12, 200, -200, 1e4f, -1e4f, 1e13f};
+    fill(x, 7);
+    fill(was, 10);
+    for (size_t i = 0; i < ROOM; i++) {
+        x[i] = i % 5 ? 3 * x[i] : extreme[i / 5 % QV_COUNT(extreme)];
+        const double v = (double)x[i], z = 0.7978845608 * (v + 0.044715 * v * v * v);
+        want[i] = (float)(v / (1 + exp(-2 * z)));
+    }
+    size_t n;
+    for (size_t k = 0; k < n_tables; k++)
+        for (size_t i = 0, off = 0; length(i, &n); i++, off = (off + 1) % OFF) {
+            memcpy(y, was, sizeof y);
+            table[k]->gelu_tanh(y + off, x + off, n);
+            assert_close(y + off, want + off, n, 1e-6, 1e-6);
+            assert_memory_equal(y + off + n, was + off + n, FENCE * sizeof *y);
+        }
+}
+
 static void swiglu_and_its_gradient_equal_the_formula_in_double(void **state)
 {
     (void)state;
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test(the_largest_is_exact_wherever_it_stands),
         cmocka_unit_test(exp_and_its_sum_are_right_to_the_rounding_of_their_argument),
         cmocka_unit_test(exp_keeps_its_head_at_the_ends),
+        cmocka_unit_test(gelu_by_tanh_equals_the_formula_in_double),
         cmocka_unit_test(swiglu_and_its_gradient_equal_the_formula_in_double),
         cmocka_unit_test(rounding_to_bf16_goes_to_the_nearest_and_ties_to_even),
         cmocka_unit_test(a_nan_stays_one_and_stays_where_it_is),
