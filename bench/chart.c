@@ -3,7 +3,7 @@
  *     build/release/bench/chart DIR < CSV
  *
  * Writes DIR/cost-WHAT.svg for each WHAT that the lines of CSV begin with: milliseconds a
- * token of the processor (over threads: by the clock), both axes logarithmic. Prints the
+ * token of the processor, of all threads, both axes logarithmic. Prints the
  * exponent of each curve, the slope of a line through the upper half of its points in the
  * logarithms; for experts also that of what routing adds, in time and in memory.
  */
@@ -108,9 +108,9 @@ static size_t gather(struct points *p, const struct line *l, size_t n, const cha
         for (size_t i = 0; i < n; i++) {
             if (!is(&l[i], what))
                 continue;
-            const double *ms = is(&l[i], "threads") ? l[i].wall : l[i].busy;
             const char *who = !with ? "base" : is(&l[i], "lora") ? "one LoRA" : "routed";
-            add(curve(p, &n_curves, kind_of(&l[i]), who), l[i].x, ms[with] / l[i].tokens);
+            add(curve(p, &n_curves, kind_of(&l[i]), who), l[i].x,
+                l[i].busy[with] / l[i].tokens);
         }
     return n_curves;
 }
