@@ -12,6 +12,7 @@
  */
 #include "base/base.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "eval/score.h"
 #include "library/library.h"
@@ -77,6 +78,22 @@ static struct qv_expert *new_expert(const qv_model *m, const char *name)
     return e;
 }
 
+/* As building a library keeps them. */
+static void put_prototypes(qv_library *lib, const struct qv_expert *e)
+{
+    char hash[QV_HASH_TEXT];
+    struct qv_prototypes p;
+    qv_err err;
+    if (qv__prototypes_of(&p, e, &err))
+        stop(err.msg);
+    const struct qv_tensor_out out[] = {{"v", QV_F32, 1, {p.first[p.n_sites]}, p.v},
+                                        {"sigma", QV_F32, 2, {p.n_sites, 2}, p.sigma}};
+    qv__expert_hash(hash, e);
+    if (qv__library_put_artifact(lib, e->name, "prototypes", hash, out, 2, &err))
+        stop(err.msg);
+    qv__prototypes_end(&p);
+}
+
 static void make_library(const qv_model *m, const char *dir, size_t n)
 {
     qv_library *lib;
@@ -92,6 +109,7 @@ static void make_library(const qv_model *m, const char *dir, size_t n)
             e->w[i] = (qv__uniform(k, i) - 0.5f) * 0.01f;
         if (qv__library_put(lib, e, NULL, &err))
             stop(err.msg);
+        put_prototypes(lib, e);
         qv__expert_free(e);
     }
     tell("library", qv__seconds() - t, "s");

@@ -1,6 +1,6 @@
 /* options.c - what it is worth that an example's options share their prompt.
  *
- *     build/release/bench/options DATA [base|110m] [examples a task]
+ *     build/release/bench/options DATA [base|110m] [examples a task [task]]
  *
  * Scores the multiple choices of suites/choice.json, whose files are in DATA, by a model of
  * 110 million random parameters or by the bundled one, four ways:
@@ -157,7 +157,7 @@ static double run_task(double *rows, double *took, const qv_model *m,
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "options DATA [base|110m] [examples a task]\n");
+        fprintf(stderr, "options DATA [base|110m] [examples a task [task]]\n");
         return 2;
     }
     qv_model *m = open_model(argc < 3 || strcmp(argv[2], "110m") == 0);
@@ -171,7 +171,8 @@ int main(int argc, char **argv)
     printf("%-14s %8s %8s %8s %8s %8s %8s %8s %8s %8s\n", "task", "rows", "apart",
            "shared s", "packed s", "single s", "full s", "packed x", "single x", "full x");
     for (size_t i = 0; i < suite.n; i++)
-        worst = fmax(worst, run_task(rows, took, m, &suite.at[i], limit));
+        if (argc < 5 || strcmp(argv[4], suite.at[i].name) == 0)
+            worst = fmax(worst, run_task(rows, took, m, &suite.at[i], limit));
     print_row("all", rows, took);
     printf("log-likelihoods differ by at most %.2g\n", worst);
     qv__suite_end(&suite);

@@ -18,6 +18,7 @@
 #include "base/rng.h"
 #include "cluster/cluster.h"
 #include "format/block_encode.h"
+#include "lora/thin.h"
 #include "op/linear.h"
 #include "route/update.h"
 
@@ -222,7 +223,7 @@ static void measure_dense(const struct base *base, size_t rank)
     float *x = uniforms(2 * T * D, 1), *y = uniforms(T * D, 2);
     struct qv_update u;
     qv_err err;
-    if (qv__update_init(&u, b, NULL, QV_FACTOR, T, &err))
+    if (qv__bank_thin(b, &err) || qv__update_init(&u, b, NULL, QV_FACTOR, T, &err))
         stop(err.msg);
     for (size_t j = 0; j < QV_COUNT(batch); j++) {
         const size_t n = batch[j];

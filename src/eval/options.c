@@ -110,15 +110,18 @@ static void append(struct scorer *s, struct lane *l, struct qv_batch *b, size_t 
                    size_t group)
 {
     const struct qv_group *g = &s->g[group];
-    size_t shared = shared_by(s, g), stem_begin = b->T, stem = b->n_seq;
+    size_t shared = shared_by(s, g), stem_begin = b->T, stem = b->n_seq, unread = shared;
+    for (size_t j = 0; j < g->n; j++)
+        unread = qv__min(unread, g->s[j].n_prompt - 1);
     if (shared)
         append_rows(l, b, &g->s[0], 0, shared,
-                    (struct qv_seq){.n_prompt = g->s[0].n_prompt});
+                    (struct qv_seq){.n_prompt = g->s[0].n_prompt, .n_unread = unread});
     for (size_t j = 0; j < g->n; j++) {
         const struct qv_sequence *q = &g->s[j];
         size_t own = b->T;
         append_rows(l, b, q, shared, q->n - 1,
                     (struct qv_seq){.n_prompt = q->n_prompt,
+                                    .n_unread = qv__max(q->n_prompt - 1, shared) - shared,
                                     .stem = shared ? stem : 0,
                                     .n_stem = shared});
         for (size_t i = q->n_prompt; i < q->n; i++) {

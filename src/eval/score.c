@@ -61,6 +61,12 @@ static size_t last_of(const struct scorer *s, size_t window)
     return qv__min(first_of(s, window) + s->window, s->n) - 1;
 }
 
+/* Its first rows, whose tokens the window before it has scored. */
+static size_t seen_before(const struct scorer *s, size_t window)
+{
+    return window ? last_of(s, window - 1) - first_of(s, window) : 0;
+}
+
 /* Rows `from` on of a window that begins at row `begin` of the pass: a block of
  * logits, and what they say of the tokens that follow. */
 static void score_rows(struct scorer *s, struct lane *l, const struct qv_pass *p,
@@ -84,7 +90,8 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t n)
     struct qv_batch b = {.token = l->token, .pos = l->pos, .seq = l->seq};
     for (size_t w = first; w < first + n; w++) {
         size_t rows = last_of(s, w) - first_of(s, w);
-        l->seq[b.n_seq++] = (struct qv_seq){.begin = b.T, .n = rows};
+        l->seq[b.n_seq++] =
+            (struct qv_seq){.begin = b.T, .n = rows, .n_unread = seen_before(s, w)};
         for (size_t i = 0; i < rows; i++) {
             l->token[b.T + i] = s->ids[first_of(s, w) + i];
             l->pos[b.T + i] = (int)i;
@@ -94,8 +101,8 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t n)
     struct qv_pass p = {.m = s->m, .a = &l->acts, .b = &b, .update = &l->update};
     qv__decoder_forward(&p);
     for (size_t i = 0; i < n; i++) {
-        size_t w = first + i, seen = w ? last_of(s, w - 1) - first_of(s, w) : 0;
-        score_rows(s, l, &p, l->seq[i].begin, w, seen);
+        size_t w = first + i;
+        score_rows(s, l, &p, l->seq[i].begin, w, seen_before(s, w));
     }
 }
 

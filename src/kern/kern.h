@@ -54,6 +54,11 @@ struct qv_kern {
     void (*axpy_rows)(float *y, const float *c, const float *B, size_t rows, size_t stride,
                       size_t n);
 
+    /* The same with rows of whole numbers, which read half as many bytes */
+    void (*dot_rows_i16)(float *z, const int16_t *A, size_t rows, const float *x, size_t n);
+    void (*axpy_rows_i16)(float *y, const float *c, const int16_t *B, size_t rows,
+                          size_t stride, size_t n);
+
     /* y[i] = a * x[i] * w[i] */
     void (*scale_mul)(float *y, float a, const float *x, const float *w, size_t n);
 
@@ -69,6 +74,10 @@ struct qv_kern {
     /* dgate[i] and dup[i] += what swiglu's gradient dy[i] gives them */
     void (*swiglu_back)(float *dgate, float *dup, const float *dy, const float *gate,
                         const float *up, size_t n);
+
+    /* y[i] = x[i] (1 + tanh(z[i])) / 2 = x[i] / (1 + exp(-2 z[i])),
+     * z = sqrt(2 / pi) (x + 0.044715 x^3) */
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
 
     /* h[i] = x[i] rounded to bfloat16, ties to even */
     void (*to_bf16)(uint16_t *h, const float *x, size_t n);

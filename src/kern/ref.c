@@ -40,6 +40,23 @@ static void axpy_rows(float *y, const float *c, const float *B, size_t rows, siz
         axpy(y, c[r], B + r * stride, n);
 }
 
+static void dot_rows_i16(float *z, const int16_t *A, size_t rows, const float *x, size_t n)
+{
+    for (size_t r = 0; r < rows; r++) {
+        z[r] = 0;
+        for (size_t i = 0; i < n; i++)
+            z[r] += (float)A[r * n + i] * x[i];
+    }
+}
+
+static void axpy_rows_i16(float *y, const float *c, const int16_t *B, size_t rows,
+                          size_t stride, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < n; i++)
+            y[i] += c[r] * (float)B[r * stride + i];
+}
+
 static void scale_mul(float *y, float a, const float *x, const float *w, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -68,6 +85,13 @@ static void swiglu(float *y, const float *gate, const float *up, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] = gate[i] / (1 + expf(-gate[i])) * up[i];
+}
+
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = 0.5f * x[i] *
+               (1 + tanhf(0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i])));
 }
 
 static void swiglu_back(float *dgate, float *dup, const float *dy, const float *gate,
@@ -121,11 +145,14 @@ const struct qv_kern qv__kern_ref = {
     .axpy = axpy,
     .dot_rows = dot_rows,
     .axpy_rows = axpy_rows,
+    .dot_rows_i16 = dot_rows_i16,
+    .axpy_rows_i16 = axpy_rows_i16,
     .scale_mul = scale_mul,
     .exp_sum = exp_sum,
     .max = largest,
     .swiglu = swiglu,
     .swiglu_back = swiglu_back,
+    .gelu_tanh = gelu_tanh,
     .to_bf16 = to_bf16,
     .drop = drop,
     .adamw = adamw,

@@ -5,6 +5,7 @@
  * does not; exp is a polynomial, since a call cannot be vectorised.
  */
 #include "kern/kern.h"
+#include "kern/whole_rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -153,6 +154,15 @@ static void swiglu(float *y, const float *gate, const float *up, size_t n)
         y[i] = gate[i] / (1 + fast_exp(-gate[i])) * up[i];
 }
 
+static void gelu_tanh(float *y, const float *x, size_t n)
+{
+#pragma omp simd
+    for (size_t i = 0; i < n; i++) {
+        const float twice = 1.59576912f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
+        y[i] = x[i] / (1 + fast_exp(-twice));
+    }
+}
+
 static void swiglu_back(float *dgate, float *dup, const float *dy, const float *gate,
                         const float *up, size_t n)
 {
@@ -212,10 +222,11 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
 #define QV_VECTOR_TABLE(isa)                                                               \
     {                                                                                      \
         .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy, .dot_rows = dot_rows, \
-        .axpy_rows = axpy_rows, .scale_mul = scale_mul, .exp_sum = exp_sum,                \
-        .max = largest, .swiglu = swiglu, .swiglu_back = swiglu_back, .to_bf16 = to_bf16,  \
-        .drop = drop, .adamw = adamw, .narrow = qv__narrow_avx2,                           \
-        .dot_blocks = qv__dot_blocks_avx2, .widen = qv__widen_avx2,                        \
-        .fit_codes = qv__fit_codes_avx2, .fit_sums = qv__fit_sums_avx2,                    \
-        .fit_errors = qv__fit_errors_avx2                                                  \
+        .axpy_rows = axpy_rows, .dot_rows_i16 = dot_rows_i16,                              \
+        .axpy_rows_i16 = axpy_rows_i16, .scale_mul = scale_mul, .exp_sum = exp_sum,        \
+        .max = largest, .swiglu = swiglu, .swiglu_back = swiglu_back,                      \
+        .gelu_tanh = gelu_tanh, .to_bf16 = to_bf16, .drop = drop, .adamw = adamw,          \
+        .narrow = qv__narrow_avx2, .dot_blocks = qv__dot_blocks_avx2,                      \
+        .widen = qv__widen_avx2, .fit_codes = qv__fit_codes_avx2,                          \
+        .fit_sums = qv__fit_sums_avx2, .fit_errors = qv__fit_errors_avx2                   \
     }

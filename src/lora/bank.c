@@ -87,6 +87,8 @@ static void fill_tables(struct qv_bank *b, const struct qv_sites *sites,
         s->scale = qv_new_n(&b->arena, float, s->K);
         s->A = qv_new_n(&b->arena, float *, s->K);
         s->Bt = qv_new_n(&b->arena, float *, s->K);
+        s->proto = qv_new_n(&b->arena, const float *, s->K);
+        s->sigma = qv_new_n(&b->arena, const float *, s->K);
         s->K = 0; // counts again as the places fill
     }
     for (size_t k = 0; k < b->K; k++)
@@ -110,6 +112,7 @@ static void lay_out_tables(struct qv_bank *b, const struct qv_sites *sites,
     b->name = qv_new_n(&b->arena, const char *, K);
     b->n_own = qv_new_n(&b->arena, size_t, K);
     b->has_prototypes = qv_new_n(&b->arena, bool, K);
+    b->vectors = qv_new_n(&b->arena, struct qv_prototypes, K);
     b->site = qv_new_n(&b->arena, struct qv_bank_site, sites->n);
     for (size_t k = 0; k < K; k++) {
         b->name[k] = qv__arena_str(&b->arena, experts[k]->name);
@@ -254,7 +257,9 @@ void qv__bank_free(struct qv_bank *b)
     if (!b)
         return;
     free(b->weights);
-    free(b->prototypes);
+    for (size_t k = 0; b->vectors && k < b->K; k++)
+        qv__prototypes_end(&b->vectors[k]);
+    free(b->thin);
     qv__arena_free(&b->arena);
     free(b);
 }
@@ -265,29 +270,6 @@ float *qv__bank_gain(struct qv_bank *b, size_t site)
     struct qv_bank_site *s = &b->site[site];
     s->gain = qv_new_n(&b->arena, float, 2 * s->D_out);
     return s->gain;
-}
-
-static size_t lay_out_prototypes(struct qv_bank *b, void *base)
-{
-    qv_carve c = {.base = base};
-    for (size_t m = 0; m < b->n_sites; m++) {
-        struct qv_bank_site *s = &b->site[m];
-        s->proto = qv__carve_f32(&c, s->K, s->D_in);
-        s->sigma = qv__carve_f32(&c, s->K, 2);
-    }
-    return c.used;
-}
-
-static qv_status make_room(struct qv_bank *b, qv_err *err)
-{
-    if (b->prototypes)
-        return QV_OK;
-    qv_carve need = {.used = lay_out_prototypes(b, NULL)};
-    b->prototypes = qv__carve_alloc(&need);
-    if (!b->prototypes)
-        return qv_fail(err, QV_ENOMEM, "no memory for the prototypes of %zu experts", b->K);
-    lay_out_prototypes(b, b->prototypes);
-    return QV_OK;
 }
 
 static bool they_fit(const struct qv_bank *b, size_t k, const struct qv_prototypes *p)
@@ -303,30 +285,63 @@ static bool they_fit(const struct qv_bank *b, size_t k, const struct qv_prototyp
     return true;
 }
 
-qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
-                                  const struct qv_prototypes *p, qv_err *err)
+/* Where the prototypes of expert k are. */
+static void point_to(struct qv_bank *b, size_t k, const struct qv_prototypes *p)
+{
+    for (size_t m = 0; m < b->n_sites; m++) {
+        struct qv_bank_site *s = &b->site[m];
+        const size_t j = place_of(s, k);
+        if (j == s->K)
+            continue;
+        s->proto[j] = p->v + p->first[s->own[j]];
+        s->sigma[j] = p->sigma + 2 * s->own[j];
+    }
+    b->has_prototypes[k] = true;
+}
+
+/* Room for those of expert k, of the bank's own. */
+static qv_status make_room(struct qv_bank *b, size_t k, qv_err *err)
+{
+    qv_arena a = {0};
+    size_t *width = qv_new_n(&a, size_t, b->n_own[k]);
+    for (size_t m = 0; m < b->n_sites; m++) {
+        const struct qv_bank_site *s = &b->site[m];
+        const size_t j = place_of(s, k);
+        if (j < s->K)
+            width[s->own[j]] = s->D_in;
+    }
+    qv__prototypes_end(&b->vectors[k]);
+    qv_status result =
+        qv__prototypes_sized(&b->vectors[k], b->name[k], width, b->n_own[k], err);
+    qv__arena_free(&a);
+    return result;
+}
+
+qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k, struct qv_prototypes *p,
+                                  enum qv_keeping how, qv_err *err)
 {
     qv_check(k < b->K);
     if (!they_fit(b, k, p))
         return qv_fail(err, QV_EFORMAT,
                        "expert '%s': its prototypes have the shape of another expert",
                        b->name[k]);
-    if (!qv__all_finite(p->v, p->first[p->n_sites]))
+    const size_t n = p->first[p->n_sites];
+    if (!qv__all_finite(p->v, n))
         return qv_fail(err, QV_EFORMAT, "expert '%s': a prototype is not finite",
                        b->name[k]);
-    qv_status result = make_room(b, err);
+    struct qv_prototypes *own = &b->vectors[k];
+    qv_status result = how == QV_COPIES ? make_room(b, k, err) : QV_OK;
     if (result)
         return result;
-    for (size_t m = 0; m < b->n_sites; m++) {
-        struct qv_bank_site *s = &b->site[m];
-        size_t j = place_of(s, k);
-        if (j == s->K)
-            continue;
-        size_t i = s->own[j];
-        memcpy(s->proto + j * s->D_in, p->v + p->first[i], s->D_in * sizeof *s->proto);
-        memcpy(s->sigma + 2 * j, p->sigma + 2 * i, 2 * sizeof *s->sigma);
+    if (how == QV_COPIES) {
+        memcpy(own->v, p->v, n * sizeof *own->v);
+        memcpy(own->sigma, p->sigma, 2 * p->n_sites * sizeof *own->sigma);
+    } else if (how == QV_TAKES) {
+        qv__prototypes_end(own);
+        *own = *p;
+        *p = (struct qv_prototypes){0};
     }
-    b->has_prototypes[k] = true;
+    point_to(b, k, how == QV_BORROWS ? p : own);
     return QV_OK;
 }
 
@@ -346,20 +361,24 @@ static float *copy_B(const struct qv_bank_site *s, size_t j)
 /* The prototype of the j-th expert of a site. qv__prototype wants B as an expert
  * holds it, so that a prototype is the same to the last bit whether computed
  * here or when the artifact was made. */
-static qv_status compute_pair(struct qv_bank_site *s, size_t j, qv_err *err)
+static qv_status compute_pair(struct qv_bank *b, struct qv_bank_site *s, size_t j,
+                              qv_err *err)
 {
+    const struct qv_prototypes *p = &b->vectors[s->expert[j]];
     size_t R = s->first[j + 1] - s->first[j];
     float *B = copy_B(s, j);
     if (!B)
         return qv_fail(err, QV_ENOMEM, "no memory for a prototype of rank %zu", R);
-    qv_status result = qv__prototype(s->proto + j * s->D_in, s->sigma + 2 * j, s->A[j], B,
-                                     R, s->D_in, s->D_out, err);
+    qv_status result = qv__prototype(p->v + p->first[s->own[j]], p->sigma + 2 * s->own[j],
+                                     s->A[j], B, R, s->D_in, s->D_out, err);
     free(B);
     return result;
 }
 
-static qv_status spectral_pair(struct qv_bank_site *s, size_t j, qv_err *err)
+static qv_status spectral_pair(struct qv_bank *b, struct qv_bank_site *s, size_t j,
+                               qv_err *err)
 {
+    (void)b;
     size_t R = s->first[j + 1] - s->first[j];
     float *B = copy_B(s, j), *Bt = s->Bt[j];
     if (!B)
@@ -375,7 +394,8 @@ static qv_status spectral_pair(struct qv_bank_site *s, size_t j, qv_err *err)
 /* Do `pair` for every expert of every site, in parallel; but for experts that `done`
  * says are done, if it is not NULL. */
 static qv_status each_pair(struct qv_bank *b, const bool *done,
-                           qv_status (*pair)(struct qv_bank_site *, size_t, qv_err *),
+                           qv_status (*pair)(struct qv_bank *, struct qv_bank_site *,
+                                             size_t, qv_err *),
                            qv_err *err)
 {
     struct qv_first bad = {0};
@@ -385,7 +405,7 @@ static qv_status each_pair(struct qv_bank *b, const bool *done,
         struct qv_bank_site *s = &b->site[i / b->K];
         size_t k = i % b->K, j = done && done[k] ? s->K : place_of(s, k);
         qv_err own;
-        qv_status st = j < s->K ? pair(s, j, &own) : QV_OK;
+        qv_status st = j < s->K ? pair(b, s, j, &own) : QV_OK;
         if (st) {
             qv_wrap(&own, st, "expert '%s': ", b->name[k]);
             qv__first_note(&bad, i, &own);
@@ -396,11 +416,15 @@ static qv_status each_pair(struct qv_bank *b, const bool *done,
 
 qv_status qv__bank_prototypes(struct qv_bank *b, qv_err *err)
 {
-    qv_status result = make_room(b, err);
+    qv_status result = QV_OK;
+    for (size_t k = 0; k < b->K && !result; k++)
+        if (!b->has_prototypes[k])
+            result = make_room(b, k, err);
     if (!result)
         result = each_pair(b, b->has_prototypes, compute_pair, err);
     for (size_t k = 0; k < b->K && !result; k++)
-        b->has_prototypes[k] = true;
+        if (!b->has_prototypes[k])
+            point_to(b, k, &b->vectors[k]);
     return result;
 }
 

@@ -29,24 +29,26 @@ struct qv_bank_site {
     float *scale;  // [K]
     float **A;     // [K] of each [R, D_in]; in a bank of copies A[0] is [first[K], D_in]
     float **Bt;    // [K] of each [R, D_out], B transposed; likewise
-    atomic_bool **used; // [K] set when that expert is computed with; NULL: nobody asks
-    float *proto;       // [K, D_in] Arrow's prototypes, or a router's own vectors in their
-                        // place; NULL until asked for
-    float *sigma;       // [K, 2] their two largest singular values, scale left out
-    float *gain;        // [2, D_out] or NULL: of a bank of one expert, what its update ends
-                        // with, y = gain[0] y + gain[1]
+    atomic_bool **used;   // [K] set when that expert is computed with; NULL: nobody asks
+    const float **proto;  // [K] of each [D_in], Arrow's prototype, or a router's own vector
+                          // in its place; NULL until asked for
+    const float **sigma;  // [K] of each [2], its largest singular values, scale left out
+    struct qv_thin *thin; // of a bank of one expert that was narrowed: lora/thin.h; or NULL
+    float *gain; // [2, D_out] or NULL: of a bank of one expert, what its update ends
+                 // with, y = gain[0] y + gain[1]
 };
 
 struct qv_bank {
-    size_t K;                  // experts
-    const char **name;         // [K]
-    size_t *n_own;             // [K] sites of each
-    bool *has_prototypes;      // [K]
-    size_t n_sites;            // of the model
-    struct qv_bank_site *site; // [n_sites]; K = 0 where nobody adapts
-    void *weights;             // owns A and Bt; NULL: they are borrowed
-    void *prototypes;          // owns proto and sigma
-    qv_arena arena;            // owns the tables
+    size_t K;                      // experts
+    const char **name;             // [K]
+    size_t *n_own;                 // [K] sites of each
+    bool *has_prototypes;          // [K]
+    size_t n_sites;                // of the model
+    struct qv_bank_site *site;     // [n_sites]; K = 0 where nobody adapts
+    void *weights;                 // owns A and Bt; NULL: they are borrowed
+    struct qv_prototypes *vectors; // [K] own proto and sigma; all-zero: they are borrowed
+    void *thin;                    // owns what sites have of it
+    qv_arena arena;                // owns the tables
 };
 
 /* Bind copies of `experts` to a model's sites. Each expert's paths must be
@@ -84,10 +86,17 @@ static inline void qv__bank_touch(const struct qv_bank_site *s, size_t j)
 /* Room for the gain of the only expert at a site, [2, D_out], for the caller to fill. */
 float *qv__bank_gain(struct qv_bank *b, size_t site);
 
-/* Take the prototypes of the bank's expert k from an artifact. Fails with
- * QV_EFORMAT if they do not fit the expert or are not finite, QV_ENOMEM. */
-qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k,
-                                  const struct qv_prototypes *p, qv_err *err) QV_MUST_CHECK;
+/* Who keeps prototypes that a bank is given. */
+enum qv_keeping {
+    QV_COPIES,  // each its own
+    QV_TAKES,   // the bank: *p is all-zero afterwards
+    QV_BORROWS, // whoever has them, and longer than the bank is there
+};
+
+/* Give the bank's expert k prototypes from an artifact. Fails with QV_EFORMAT if they do
+ * not fit the expert or are not finite, QV_ENOMEM; then nobody has taken them. */
+qv_status qv__bank_set_prototypes(struct qv_bank *b, size_t k, struct qv_prototypes *p,
+                                  enum qv_keeping how, qv_err *err) QV_MUST_CHECK;
 
 /* Write every expert at every site as its spectrum (lora/spectrum.h): the same updates,
  * with the right singular vectors as A. Its factors must be copies. Fails with QV_ENOMEM.

@@ -83,6 +83,7 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     a->layer = qv__carve(&c, d->L, 1, 1, sizeof *a->layer);
     a->keys = qv__carve(&c, T, 1, 1, sizeof *a->keys);
     a->values = qv__carve(&c, T, 1, 1, sizeof *a->values);
+    a->read = qv__carve(&c, T, 1, 1, sizeof *a->read);
     carve_layers(a, &c, d, trains);
     a->proj = qv__carve_f32(&c, T, d->D);
     if (d->family->names.map[QV_QKV])

@@ -164,8 +164,8 @@ static struct qv_heads heads_of(const struct qv_config *c, size_t l)
     return (struct qv_heads){c->H, c->Hk, c->E, c->scale, qv__config_window(c, l)};
 }
 
-/* a->proj = Wo attention(n1) */
-static void attention(const struct qv_pass *p, size_t l)
+/* y->q, y->k, y->v from the layer's input. */
+static void queries_and_keys(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     const struct qv_layer *w = &p->m->layer[l];
@@ -173,6 +173,7 @@ static void attention(const struct qv_pass *p, size_t l)
     struct qv_layer_acts *y = &a->layer[l];
     const size_t T = p->b->T;
 
+    norm(p, &w->norm1, y->n1, y->stat1, y->x, T);
     if (has(&w->map[QV_QKV])) {
         apply(p, l, QV_QKV, a->qkv, y->n1);
         split(c, a->qkv, y->q, y->k, y->v, T, false);
@@ -190,9 +191,6 @@ static void attention(const struct qv_pass *p, size_t l)
         qv__rope(y->k, p->b->pos, p->m->rope, T, c->Hk, c->E, c->R, false);
     }
     place_keys(p, l);
-    qv__attention(y->att, y->lse, y->q, a->keys, a->values, p->b, heads_of(c, l),
-                  a->scratch, a->n_max);
-    apply(p, l, QV_O, a->proj, y->att);
 }
 
 /* y->h = the feed-forward of n2, before its last map */
@@ -209,17 +207,19 @@ static void feed_forward(const struct qv_pass *p, size_t l)
         qv__activate(y->h, y->up, p->b->T * c->F, c->activation);
 }
 
-/* All that the backward pass needs of a layer, from its input. */
-static void layer_inside(const struct qv_pass *p, size_t l)
+/* From queries and keys to y->h. */
+static void attention_and_up(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     const struct qv_layer *w = &p->m->layer[l];
-    struct qv_layer_acts *y = &p->a->layer[l];
+    struct qv_acts *a = p->a;
+    struct qv_layer_acts *y = &a->layer[l];
     const size_t T = p->b->T;
 
-    norm(p, &w->norm1, y->n1, y->stat1, y->x, T);
-    attention(p, l);
-    qv__sum(y->mid, y->x, p->a->proj, T * c->D);
+    qv__attention(y->att, y->lse, y->q, a->keys, a->values, p->b, heads_of(c, l),
+                  a->scratch, a->n_max);
+    apply(p, l, QV_O, a->proj, y->att);
+    qv__sum(y->mid, y->x, a->proj, T * c->D);
     if (c->block == QV_SEQUENTIAL)
         norm(p, &w->norm2, y->n2, y->stat2, y->mid, T);
     else if (c->block == QV_PARALLEL)
@@ -227,12 +227,78 @@ static void layer_inside(const struct qv_pass *p, size_t l)
     feed_forward(p, l);
 }
 
-static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+/* All that the backward pass needs of a layer, from its input. */
+static void layer_inside(const struct qv_pass *p, size_t l)
+{
+    queries_and_keys(p, l);
+    attention_and_up(p, l);
+}
+
+/* The rest of a layer. */
+static void down(const struct qv_pass *p, size_t l, float *x_next)
 {
     const struct qv_layer_acts *y = &p->a->layer[l];
-    layer_inside(p, l);
     apply(p, l, QV_DOWN, p->a->proj, y->h);
     qv__sum(x_next, y->mid, p->a->proj, p->b->T * p->m->c.D);
+}
+
+static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+{
+    layer_inside(p, l);
+    down(p, l, x_next);
+}
+
+/* Whether the last layer may leave out rows that nobody reads. Routers by text know rows
+ * by their number, parts are rows of a pass, and whoever watches wants to see all. */
+static bool leaves_out(const struct qv_pass *p)
+{
+    const struct qv_update *u = p->update;
+    bool any = false;
+    for (size_t i = 0; i < p->b->n_seq; i++)
+        any |= p->b->seq[i].n_unread > 0;
+    return any && !p->parts && !p->train && !qv__update_reads(u) &&
+           !(u && (u->watch || u->see));
+}
+
+/* Rows of `width` that are read go to the front; or, with `back`, where they were. */
+static void gather_read(const struct qv_pass *p, float *x, size_t width, bool back)
+{
+    for (size_t i = 0; i < p->b->n_seq; i++) {
+        const size_t j = back ? p->b->n_seq - 1 - i : i;
+        const struct qv_seq *s = &p->b->seq[j], *read = &p->a->read[j];
+        float *there = x + (s->begin + s->n_unread) * width,
+              *front = x + read->begin * width;
+        memmove(back ? there : front, back ? front : there, read->n * width * sizeof *x);
+    }
+}
+
+/* The last layer, for rows that are read alone; all have keys and values. To attention what
+ * is left out of a sequence is its past. */
+static void last_layer_forward(const struct qv_pass *p, size_t l)
+{
+    const struct qv_config *c = &p->m->c;
+    const struct qv_layer_acts *y = &p->a->layer[l];
+    struct qv_batch b = {.seq = p->a->read, .n_seq = p->b->n_seq};
+    queries_and_keys(p, l);
+    for (size_t i = 0; i < b.n_seq; i++) {
+        struct qv_seq *s = &p->a->read[i];
+        *s = p->b->seq[i];
+        s->begin = b.T;
+        s->n -= s->n_unread;
+        s->n_past += s->n_unread;
+        b.T += s->n;
+    }
+    if (b.T == 0)
+        return;
+    struct qv_pass read = *p;
+    read.b = &b;
+    gather_read(p, y->x, c->D, false);
+    gather_read(p, y->q, c->H * c->E, false);
+    if (c->block == QV_PARALLEL_SHARED)
+        gather_read(p, y->n1, c->D, false);
+    attention_and_up(&read, l);
+    down(&read, l, p->a->x);
+    gather_read(p, p->a->x, c->D, true);
 }
 
 const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
@@ -253,7 +319,12 @@ void qv__decoder_forward(const struct qv_pass *p)
 {
     if (qv__update_reads(p->update))
         qv__read_texts(p);
-    qv__decoder_hidden(p, p->m->c.L);
+    if (leaves_out(p)) {
+        qv__decoder_hidden(p, p->m->c.L - 1);
+        last_layer_forward(p, p->m->c.L - 1);
+    } else {
+        qv__decoder_hidden(p, p->m->c.L);
+    }
 }
 
 void qv__decoder_normed(const struct qv_pass *p, const int *row, size_t n)

@@ -41,6 +41,7 @@ struct qv_acts {
     float *scratch;                      // attention, one block a thread
     struct qv_linear_room room;          // half: with bf16 products; slab: with blocks
     const float **keys, **values;        // [n_seq <= T_max]
+    struct qv_seq *read;                 // [n_seq <= T_max] without rows that nobody reads
     /* the backward pass */
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;
     float *dn2;             // [T, D] in a parallel block
@@ -91,11 +92,11 @@ struct qv_pass {
     struct qv_cache *const *cache;  // by qv_seq.cache; or NULL: sequences stand alone
 };
 
-/* Fill p->a up to a->x. With caches, keys and values are appended to them, and
- * their n grows. */
+/* Fill p->a up to a->x, of rows that are read (op/batch.h). With caches, keys and values
+ * are appended to them, and their n grows. */
 void qv__decoder_forward(const struct qv_pass *p);
 
-/* What the first n layers make of the batch, [T, D]; it lies in p->a. */
+/* What the first n layers make of the batch, of all its rows, [T, D]; it lies in p->a. */
 const float *qv__decoder_hidden(const struct qv_pass *p, size_t n);
 
 /* a->row_normed [n, D] for n chosen rows of the pass: the last norm of what they came to.

@@ -33,8 +33,8 @@ static bool feed(struct generator *g, struct qv_batch *b, size_t i)
     size_t n = s->n_fed ? 1 : s->r->n_prompt;
     if (b->T + n > g->T_max)
         return false;
-    g->seq[b->n_seq++] =
-        (struct qv_seq){.begin = b->T, .n = n, .n_past = s->n_fed, .cache = i};
+    g->seq[b->n_seq++] = (struct qv_seq){
+        .begin = b->T, .n = n, .n_unread = n - 1, .n_past = s->n_fed, .cache = i};
     for (size_t j = 0; j < n; j++) {
         g->token[b->T + j] = s->n_fed ? s->r->out[s->r->n_out - 1] : s->r->prompt[j];
         g->pos[b->T + j] = (int)(s->n_fed + j);

@@ -61,6 +61,11 @@ static qv_status open_artifact(struct qv_st *st, const struct qv_kept *k,
     return unmade(k, why.msg, err);
 }
 
+static qv_status not_finite(const char *kind, qv_err *err)
+{
+    return qv_fail(err, QV_EFORMAT, "artifact '%s' has a number that is not finite", kind);
+}
+
 /* n finite floats of a tensor, or QV_EFORMAT. */
 static qv_status read_floats(float *to, size_t n, const struct qv_st *st, const char *name,
                              const char *kind, qv_err *err)
@@ -69,10 +74,7 @@ static qv_status read_floats(float *to, size_t n, const struct qv_st *st, const 
     if (!t || t->dtype != QV_F32 || t->n != n)
         return qv_fail(err, QV_EFORMAT, "artifact '%s' is not of its shape", kind);
     qv__st_f32(to, t, 0, n);
-    return qv__all_finite(to, n)
-               ? QV_OK
-               : qv_fail(err, QV_EFORMAT, "artifact '%s' has a number that is not finite",
-                         kind);
+    return qv__all_finite(to, n) ? QV_OK : not_finite(kind, err);
 }
 
 /* One vector a site. */
@@ -83,10 +85,10 @@ static qv_status read_vectors(struct qv_prototypes *p, const struct qv_kept *k,
     qv_status result = open_artifact(&st, k, e, hash, err);
     if (result)
         return result;
-    result = qv__prototypes_init(p, e, err);
-    if (!result)
-        result = read_floats(p->v, p->first[p->n_sites], &st, "v", k->ops->artifact, err);
-    qv__st_close(&st);
+    const char *kind = k->ops->artifact;
+    result = qv__prototypes_map(p, e, &st, k->copies, false, kind, err);
+    if (!result && !qv__all_finite(p->v, p->first[p->n_sites]))
+        result = not_finite(kind, err);
     return result;
 }
 
@@ -137,17 +139,7 @@ static qv_status read_prototypes(struct qv_prototypes *p, const struct qv_kept *
         return QV_OK;
     if (result)
         return qv_fail(err, result, "%s", why.msg);
-    const struct qv_tensor *v = qv__st_find(&st, "v"), *sigma = qv__st_find(&st, "sigma");
-    result = qv__prototypes_init(p, e, err);
-    if (!result && v && v->dtype == QV_F32 && v->n == p->first[p->n_sites] && sigma &&
-        sigma->dtype == QV_F32 && sigma->n == 2 * p->n_sites) {
-        qv__st_f32(p->v, v, 0, v->n);
-        qv__st_f32(p->sigma, sigma, 0, sigma->n);
-    } else if (!result) {
-        result = qv_fail(err, QV_EFORMAT, "artifact 'prototypes' is not of its shape");
-    }
-    qv__st_close(&st);
-    return result;
+    return qv__prototypes_map(p, e, &st, k->copies, true, "prototypes", err);
 }
 
 qv_status qv__kept_add(struct qv_kept *k, const struct qv_expert *e, const char *hash,

@@ -15,7 +15,8 @@ struct qv_kept {
     struct qv_prototypes *vectors;   // [n] all-zero where there are none
     struct qv_text_table texts;      // of a router by text: owns v and bias
     size_t n, room;                  // experts read, and to come
-    char run[65];                    // of the training that the first came from, if any
+    bool copies;  // vectors are read into memory, where nobody can cut off their file
+    char run[65]; // of the training that the first came from, if any
 };
 
 /* Room for `room` experts. Fails with QV_ENOMEM. */

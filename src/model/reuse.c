@@ -2,7 +2,9 @@
  * folded into one expert here, and costs what one expert costs. */
 #include "model/reuse.h"
 #include "library/library.h"
+#include "lora/pack.h"
 #include "lora/peft.h"
+#include "lora/thin.h"
 #include "model/adapted.h"
 #include "model/gguf_adapter.h"
 #include "model/model.h"
@@ -70,13 +72,28 @@ static qv_status bind_router(qv_reuse *r, const struct qv_reuse_from *from,
                                         .texts = ops->reads ? &r->texts : NULL};
     qv_status result = bind_bank(r, from, err);
     for (size_t i = 0; !result && from->vectors && i < from->n; i++) {
-        if (!from->vectors[i].mem)
-            continue;
-        result = qv__bank_set_prototypes(r->bank, i, &from->vectors[i], err);
-        if (from->gives)
-            qv__prototypes_end(&from->vectors[i]);
+        struct qv_prototypes *p = &from->vectors[i];
+        const bool is_packs = from->packs && p->v == from->packs[i]->p.v;
+        if (p->mem)
+            result = qv__bank_set_prototypes(r->bank, i, is_packs ? &from->packs[i]->p : p,
+                                             is_packs      ? QV_BORROWS
+                                             : from->gives ? QV_TAKES
+                                                           : QV_COPIES,
+                                             err);
     }
     return result ? result : qv__router_open(&r->router, ops, r->bank, &opts, err);
+}
+
+/* Whether single rows meet the base in codes (op/linear.h). */
+static bool meets_codes(const qv_model *m)
+{
+    bool any = false;
+    for (size_t l = 0; l < m->c.L; l++)
+        for (size_t i = 0; i < QV_N_MAPS; i++) {
+            const struct qv_weight *w = &m->layer[l].map[i].w;
+            any |= w->blocks && w->type->layout;
+        }
+    return any && !m->wants_f32;
 }
 
 static qv_status bind_as(qv_reuse *r, const struct qv_reuse_from *from,
@@ -148,6 +165,8 @@ qv_status qv__reuse_new(qv_reuse **out, const qv_model *model,
     for (size_t i = 0; i < from->n; i++)
         r->name[i] = qv__arena_str(&r->arena, from->experts[i]->name);
     qv_status result = from->n || from->router ? bind(r, from, err) : QV_OK;
+    if (!result && r->bank && r->bank->weights && !r->router && meets_codes(model))
+        result = qv__bank_thin(r->bank, err);
     if (result)
         qv_reuse_close(r);
     else

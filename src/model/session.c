@@ -80,7 +80,9 @@ static void run(qv_session *s, size_t past, size_t n)
     struct qv_cache *cache = &s->cache;
     for (size_t i = 0; i < n; i++)
         pos[i] = (int)(past + i);
-    struct qv_seq seq = {.begin = 0, .n = n, .n_past = past, .cache = 0};
+    const bool is_last = past + n == s->n;
+    struct qv_seq seq = {
+        .begin = 0, .n = n, .n_unread = is_last ? n - 1 : n, .n_past = past, .cache = 0};
     struct qv_batch b = {
         .T = n, .token = s->token + past, .pos = pos, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = s->m,
@@ -89,7 +91,7 @@ static void run(qv_session *s, size_t past, size_t n)
                         .update = s->update.bank ? &s->update : NULL,
                         .cache = &cache};
     qv__decoder_forward(&p);
-    if (past + n == s->n) {
+    if (is_last) {
         int last = (int)n - 1;
         qv__decoder_logits(&p, &last, 1);
         s->has_logits = true;

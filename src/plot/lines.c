@@ -26,8 +26,9 @@ static void widen(struct span *s, double v)
     }
 }
 
-/* The i-th of the runs that a long series is drawn as. */
-static void run_of(const struct qv_series *s, size_t i, size_t n, double *x, double *y)
+/* The i-th of the runs that a long series is drawn as, as the axes count. */
+static void run_of(const struct qv_lines *c, const struct qv_series *s, size_t i, size_t n,
+                   double *x, double *y)
 {
     size_t begin = i * s->n / n, end = (i + 1) * s->n / n;
     double sum_x = 0, sum_y = 0;
@@ -37,6 +38,31 @@ static void run_of(const struct qv_series *s, size_t i, size_t n, double *x, dou
     }
     *x = sum_x / (double)(end - begin);
     *y = sum_y / (double)(end - begin);
+    *x = c->log_x ? log2(*x) : *x;
+    *y = c->log_y ? log2(*y) : *y;
+}
+
+/* The axis of what run_of gives. */
+static struct qv_scale axis(struct span d, bool is_log, double at, double span,
+                            size_t ticks, bool loose)
+{
+    struct qv_scale s = qv__scale(d.low, d.high, at, span, ticks, loose);
+    if (is_log && s.step < 1) {
+        s.step = 1;
+        s.decimals = 0;
+        s.from = loose ? floor(d.low) : s.from;
+        s.to = loose ? fmax(ceil(d.high), s.from + 1) : s.to;
+    }
+    return s;
+}
+
+/* A tick's number. */
+static const char *tick(char text[QV_NUMBER], const struct qv_scale *s, bool is_log,
+                        double v)
+{
+    if (!is_log)
+        return qv__number(text, v, s->decimals);
+    return qv__number(text, exp2(v), v < 0 ? (int)ceil(-v) : 0);
 }
 
 static void curve(FILE *out, const struct qv_lines *c, const struct qv_series *s,
@@ -45,7 +71,7 @@ static void curve(FILE *out, const struct qv_lines *c, const struct qv_series *s
     double x[POINTS], y[POINTS];
     size_t n = qv__min(s->n, POINTS);
     for (size_t i = 0; i < n; i++) {
-        run_of(s, i, n, &x[i], &y[i]);
+        run_of(c, s, i, n, &x[i], &y[i]);
         x[i] = qv__scale_at(ax, x[i]);
         y[i] = qv__scale_at(ay, y[i]);
     }
@@ -75,7 +101,7 @@ static void names(FILE *out, const struct qv_lines *c, const struct qv_scale *ay
         if (c->series[i].n) {
             double unused, last;
             size_t runs = qv__min(c->series[i].n, POINTS);
-            run_of(&c->series[i], runs - 1, runs, &unused, &last);
+            run_of(c, &c->series[i], runs - 1, runs, &unused, &last);
             if (isfinite(last))
                 tags[n++] = (struct tag){qv__scale_at(ay, last), &c->series[i]};
         }
@@ -102,13 +128,13 @@ static void axes(FILE *out, const struct qv_lines *c, const struct qv_scale *ax,
     for (size_t k = 0; qv__scale_tick(ay, k, &v); k++) {
         double y = qv__scale_at(ay, v);
         qv__svg_line(out, "grid", LEFT, y, right, y);
-        qv__svg_text(out, "tick", LEFT - 8, y + 4, 'e', qv__number(text, v, ay->decimals));
+        qv__svg_text(out, "tick", LEFT - 8, y + 4, 'e', tick(text, ay, c->log_y, v));
     }
     qv__svg_line(out, "base", LEFT, floor_y, right, floor_y);
     for (size_t k = 0; qv__scale_tick(ax, k, &v); k++) {
         double x = qv__scale_at(ax, v);
         qv__svg_line(out, "base", x, floor_y, x, floor_y + 5);
-        qv__svg_text(out, "tick", x, floor_y + 18, 'm', qv__number(text, v, ax->decimals));
+        qv__svg_text(out, "tick", x, floor_y + 18, 'm', tick(text, ax, c->log_x, v));
     }
     qv__svg_text(out, "axis", right, floor_y + 36, 'e', c->x_label);
     qv__svg_text_up(out, "axis", 14, TOP, 'e', c->y_label);
@@ -124,7 +150,7 @@ void qv__plot_lines(FILE *out, const struct qv_lines *c)
         size_t runs = qv__min(s->n, POINTS);
         for (size_t k = 0; k < runs; k++) {
             double x, y;
-            run_of(s, k, runs, &x, &y);
+            run_of(c, s, k, runs, &x, &y);
             widen(&dx, x);
             widen(&dy, y);
         }
@@ -134,8 +160,8 @@ void qv__plot_lines(FILE *out, const struct qv_lines *c)
     room = fmin(room, WIDTH / 3.0);
 
     double legend = named ? 0 : qv__svg_legend_height(c->groups, c->n_groups, WIDTH - LEFT);
-    struct qv_scale ax = qv__scale(dx.low, dx.high, LEFT, WIDTH - LEFT - room, 8, false);
-    struct qv_scale ay = qv__scale(dy.low, dy.high, 0, 1, 5, true);
+    struct qv_scale ax = axis(dx, c->log_x, LEFT, WIDTH - LEFT - room, 8, false);
+    struct qv_scale ay = axis(dy, c->log_y, 0, 1, 5, true);
     ay.at = HEIGHT - BOTTOM;
     ay.span = -(HEIGHT - BOTTOM - TOP);
 

@@ -39,6 +39,7 @@ struct qv_series {
 struct qv_lines {
     struct qv_plot plot;
     const char *x_label, *y_label;
+    bool log_x, log_y; // an axis of powers of two, for values above 0
     const struct qv_series *series;
     size_t n_series;
     const char *const *groups; // [n_groups] or NULL

@@ -7,7 +7,7 @@
  * large. Defaults are N = 20 and k = 1, those of arXiv:2507.05346.
  */
 #include "kern/kern.h"
-#include "op/gemm.h"
+#include "route/rows.h"
 #include "route/routers.h"
 #include "route/spectral.h"
 
@@ -70,7 +70,7 @@ static void lag_route(const struct qv_router *router, size_t site, const float *
     to->k = k;
     for (size_t t0 = 0; t0 < T; t0 += QV_ROUTE_BLOCK) {
         size_t n = qv__min(T - t0, QV_ROUTE_BLOCK);
-        qv__sgemm(false, true, n, K, D, 1, x + t0 * D, D, s->proto, D, 0, scratch, K);
+        qv__rows_times(scratch, x + t0 * D, n, s->proto, K, D, scratch + n * K);
 #pragma omp parallel for schedule(static) if (n > 1)
         for (size_t t = 0; t < n; t++) {
             float *l = scratch + t * K;
@@ -82,6 +82,12 @@ static void lag_route(const struct qv_router *router, size_t site, const float *
     }
 }
 
+static size_t lag_room(const struct qv_router *router, size_t site, size_t T)
+{
+    const struct qv_bank_site *s = &router->bank->site[site];
+    return qv__min(T, QV_ROUTE_BLOCK) * s->K + qv__rows_slab(s->K, s->D_in);
+}
+
 const struct qv_router_ops qv__lag = {
     .name = "lag",
     .about = "of those that arrow prefers, the expert that sees most of the token",
@@ -89,5 +95,6 @@ const struct qv_router_ops qv__lag = {
     .rewrites = true,
     .open = lag_open,
     .route = lag_route,
+    .room = lag_room,
     .close = qv__spectral_close,
 };

@@ -2,7 +2,7 @@
 #include "route/scored.h"
 
 #include "base/carve.h"
-#include "op/gemm.h"
+#include "route/rows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,7 +42,8 @@ static void scale(float *x, size_t n, size_t stride, enum qv_scaling how)
 static void scale_vectors(float *v, const struct qv_bank_site *s,
                           const struct qv_measure *m)
 {
-    memcpy(v, s->proto, s->K * s->D_in * sizeof *v);
+    for (size_t e = 0; e < s->K; e++)
+        memcpy(v + e * s->D_in, s->proto[e], s->D_in * sizeof *v);
     if (m->v == QV_ACROSS)
         for (size_t d = 0; d < s->D_in; d++)
             scale(v + d, s->K, s->D_in, QV_STANDARD);
@@ -51,11 +52,12 @@ static void scale_vectors(float *v, const struct qv_bank_site *s,
         if (m->v == QV_UNIT || m->v == QV_STANDARD)
             scale(one, s->D_in, 1, m->v);
         for (size_t d = 0; m->times_sigma && d < s->D_in; d++)
-            one[d] *= s->scale[e] * s->sigma[2 * e];
+            one[d] *= s->scale[e] * s->sigma[e][0];
     }
 }
 
-static size_t layout(struct qv_scored *r, void *base, bool copies)
+/* With `copies` each site has vectors of its own, [K, D_in] in copy[m]. */
+static size_t layout(struct qv_scored *r, float **copy, void *base, bool copies)
 {
     const struct qv_bank *b = r->router.bank;
     qv_carve c = {.base = base};
@@ -64,10 +66,15 @@ static size_t layout(struct qv_scored *r, void *base, bool copies)
     r->screen = qv__carve(&c, b->n_sites, 1, 1, sizeof *r->screen);
     for (size_t m = 0; m < b->n_sites; m++) {
         const struct qv_bank_site *s = &b->site[m];
-        float *v = copies ? qv__carve_f32(&c, s->K, s->D_in) : s->proto;
+        const float **rows = qv__carve(&c, copies ? s->K : 0, 1, 1, sizeof *rows);
+        float *own = qv__carve_f32(&c, copies ? s->K : 0, s->D_in);
         qv__screen_carve(base ? &r->screen[m] : &none, &c, s->K, s->D_in);
-        if (base)
-            r->v[m] = v;
+        if (!base)
+            continue;
+        for (size_t e = 0; copies && e < s->K; e++)
+            rows[e] = own + e * s->D_in;
+        r->v[m] = copies ? rows : s->proto;
+        copy[m] = own;
     }
     return c.used;
 }
@@ -83,26 +90,29 @@ qv_status qv__scored_open(struct qv_router **out, const struct qv_router_ops *op
     if (result)
         return result;
     const bool copies = ops->measure.v != QV_AS_IS || ops->measure.times_sigma;
-    qv_carve need = {.used = layout(&r, NULL, copies)};
+    qv_carve need = {.used = layout(&r, NULL, NULL, copies)};
     r.mem = qv__carve_alloc(&need);
     kept = malloc(sizeof *kept);
-    if (!r.mem || !kept) {
+    float **copy = calloc(qv__max(bank->n_sites, 1), sizeof *copy);
+    if (!r.mem || !kept || !copy) {
         free(r.mem);
         free(kept);
+        free(copy);
         return qv_fail(err, QV_ENOMEM, "no memory for a router");
     }
-    layout(&r, r.mem, copies);
+    layout(&r, copy, r.mem, copies);
     const struct qv_scored *before = (const struct qv_scored *)opts->before;
     qv_check(!before || before->router.ops == ops);
 #pragma omp parallel for schedule(dynamic)
     for (size_t m = 0; m < bank->n_sites; m++) {
         if (copies)
-            scale_vectors(r.v[m], &bank->site[m], &ops->measure);
+            scale_vectors(copy[m], &bank->site[m], &ops->measure);
         if (r.screen[m].K && before && before->screen[m].K)
             qv__screen_refill(&r.screen[m], r.v[m], &before->screen[m]);
         else if (r.screen[m].K)
             qv__screen_fill(&r.screen[m], r.v[m]);
     }
+    free(copy);
     *kept = r;
     *out = &kept->router;
     return QV_OK;
@@ -122,7 +132,8 @@ qv_status qv__scored_open_kept(struct qv_router **out, const struct qv_router_op
 size_t qv__scored_room(const struct qv_router *router, size_t site, size_t T)
 {
     const struct qv_scored *r = (const struct qv_scored *)router;
-    return qv__max(qv__min(T, QV_ROUTE_BLOCK) * router->bank->site[site].K,
+    const struct qv_bank_site *s = &router->bank->site[site];
+    return qv__max(qv__min(T, QV_ROUTE_BLOCK) * s->K + qv__rows_slab(s->K, s->D_in),
                    qv__screen_room(&r->screen[site], qv__min(T, QV_SCREEN_TOKENS)));
 }
 
@@ -133,7 +144,7 @@ static void score_all(int *expert, float *value, const float *x, size_t n,
     const struct qv_bank_site *s = &r->router.bank->site[site];
     const bool is_signed = r->router.ops->measure.is_signed;
     const size_t D = s->D_in, K = s->K;
-    qv__sgemm(false, true, n, K, D, 1, x, D, r->v[site], D, 0, l, K);
+    qv__rows_times(l, x, n, r->v[site], K, D, l + n * K);
 #pragma omp parallel for schedule(static) if (n > 1)
     for (size_t t = 0; t < n; t++) {
         for (size_t e = 0; !is_signed && e < K; e++)

@@ -17,7 +17,7 @@
 
 struct qv_scored {
     struct qv_router router;
-    float **v;                // [n_sites] [K, D_in] as the measure wants them
+    const float *const **v;   // [n_sites] [K] of each [D_in], as the measure wants them
     struct qv_screen *screen; // [n_sites] of those, for a few tokens at a time
     void *mem; // owns the tables, screens, and the vectors unless they are the bank's
 };

@@ -81,37 +81,38 @@ static float fill_one(struct qv_screen *s, size_t e, const float *v)
     struct block *row = row_of(s, e);
     double apart = 0, length = 0;
     for (size_t i = 0; i < s->D; i += BLOCK)
-        apart += encode(&row[i / BLOCK], v + e * s->D + i);
+        apart += encode(&row[i / BLOCK], v + i);
     for (size_t i = 0; i < s->D; i++)
-        length += (double)v[e * s->D + i] * (double)v[e * s->D + i];
+        length += (double)v[i] * (double)v[i];
     s->off[e] = (float)(sqrt(apart) * up + 0x1p-50); // squares may underflow
     return (float)((sqrt(length) + sqrt(apart)) * up);
 }
 
-void qv__screen_fill(struct qv_screen *s, const float *v)
+void qv__screen_fill(struct qv_screen *s, const float *const *v)
 {
     float size = 0;
     s->v = v;
 #pragma omp parallel for schedule(static) reduction(max : size)
     for (size_t e = 0; e < s->K; e++)
-        size = fmaxf(size, fill_one(s, e, v));
+        size = fmaxf(size, fill_one(s, e, v[e]));
     s->size = size;
 }
 
-void qv__screen_refill(struct qv_screen *s, const float *v, const struct qv_screen *before)
+void qv__screen_refill(struct qv_screen *s, const float *const *v,
+                       const struct qv_screen *before)
 {
     enum { AHEAD = 8 }; // vectors that may have gone from between two that stay
-    const size_t bytes = s->D * sizeof *v;
+    const size_t bytes = s->D * sizeof **v;
     size_t next = 0; // of before's, that was not yet met
     s->v = v;
     s->size = before->size; // a bound, also of fewer
     for (size_t e = 0; e < s->K; e++) {
         const size_t end = qv__min(next + AHEAD, before->D == s->D ? before->K : 0);
         size_t j = next;
-        while (j < end && memcmp(v + e * s->D, before->v + j * s->D, bytes) != 0)
+        while (j < end && memcmp(v[e], before->v[j], bytes) != 0)
             j++;
         if (j >= end) {
-            s->size = fmaxf(s->size, fill_one(s, e, v));
+            s->size = fmaxf(s->size, fill_one(s, e, v[e]));
             continue;
         }
         memcpy(row_of(s, e), row_of(before, j), s->D / BLOCK * sizeof(struct block));
@@ -156,7 +157,7 @@ static void choose(int *expert, float *value, float *l, const struct qv_screen *
             l[e] = -INFINITY;
             continue;
         }
-        const float exact = kern->dot(s->v + e * s->D, x, s->D);
+        const float exact = kern->dot(s->v[e], x, s->D);
         l[e] = is_signed ? exact : fabsf(exact);
     }
     qv__top(expert, value, l, s->K, k);
@@ -168,7 +169,7 @@ static void choose_plainly(int *expert, float *value, float *l, const struct qv_
 {
     const struct qv_kern *kern = qv__kern();
     for (size_t e = 0; e < s->K; e++) {
-        const float exact = kern->dot(s->v + e * s->D, x, s->D);
+        const float exact = kern->dot(s->v[e], x, s->D);
         l[e] = is_signed ? exact : fabsf(exact);
     }
     qv__top(expert, value, l, s->K, k);

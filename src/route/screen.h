@@ -14,11 +14,11 @@
 #include "base/carve.h"
 
 struct qv_screen {
-    size_t K, D;    // K 0: there is none, and vectors are compared one by one
-    const float *v; // [K, D] borrowed
-    void *code;     // [K] rows of D numbers as blocks of Q8_0
-    float *off;     // [K] at least |v_e - c_e|
-    float size;     // at least |v_e| and |c_e|, for all e
+    size_t K, D;           // K 0: there is none, and vectors are compared one by one
+    const float *const *v; // [K] of each [D], borrowed
+    void *code;            // [K] rows of D numbers as blocks of Q8_0
+    float *off;            // [K] at least |v_e - c_e|
+    float size;            // at least |v_e| and |c_e|, for all e
 };
 
 /* Tokens that may be looked at together; more are better served by a matrix product. */
@@ -27,12 +27,13 @@ enum { QV_SCREEN_TOKENS = 16 };
 /* Lay out a screen of K vectors of D numbers; or none if it would not pay. */
 void qv__screen_carve(struct qv_screen *s, qv_carve *c, size_t K, size_t D);
 
-/* Fill it from v [K, D], which it borrows. */
-void qv__screen_fill(struct qv_screen *s, const float *v);
+/* Fill it from v [K] of each [D], which it borrows. */
+void qv__screen_fill(struct qv_screen *s, const float *const *v);
 
 /* The same, where `before`, of vectors that are still there, has most of them in the same
  * order: what it knows of those that are equal is copied. */
-void qv__screen_refill(struct qv_screen *s, const float *v, const struct qv_screen *before);
+void qv__screen_refill(struct qv_screen *s, const float *const *v,
+                       const struct qv_screen *before);
 
 /* Floats of scratch for T tokens. */
 size_t qv__screen_room(const struct qv_screen *s, size_t T);

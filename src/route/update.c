@@ -2,6 +2,7 @@
 #include "route/update.h"
 
 #include "base/carve.h"
+#include "lora/thin.h"
 #include "op/dora.h"
 #include "op/gemm.h"
 #include "route/text.h"
@@ -96,9 +97,13 @@ static void apply_dense(const struct qv_update *u, const struct qv_bank_site *s,
 {
     size_t R = s->R_max;
     qv__bank_touch(s, 0);
-    qv__sgemm(false, true, T, R, s->D_in, 1, x, s->D_in, s->A[0], s->D_in, 0, u->z, R);
-    qv__sgemm(false, false, T, s->D_out, R, s->scale[0], u->z, R, s->Bt[0], s->D_out, 1, y,
-              s->D_out);
+    if (s->thin && T == 1) {
+        qv__thin_apply(y, x, s, u->z);
+    } else {
+        qv__sgemm(false, true, T, R, s->D_in, 1, x, s->D_in, s->A[0], s->D_in, 0, u->z, R);
+        qv__sgemm(false, false, T, s->D_out, R, s->scale[0], u->z, R, s->Bt[0], s->D_out, 1,
+                  y, s->D_out);
+    }
     if (s->gain)
         qv__rescale(y, s->gain, s->gain + s->D_out, T, s->D_out);
 }

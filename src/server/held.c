@@ -40,6 +40,7 @@ static qv_status read_kept(struct qv_prototypes *p, const struct qv_held *h,
 {
     struct qv_kept kept;
     qv_status result = qv__kept_init(&kept, lib, m, NULL, 1, err);
+    kept.copies = true;
     if (!result)
         result = qv__kept_add(&kept, e, h->info.hash, err);
     if (!result) {

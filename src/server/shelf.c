@@ -75,6 +75,7 @@ static qv_status read_kept(struct qv_kept *k, const struct qv_shelf *s,
                            const struct qv_router_ops *ops, qv_err *err)
 {
     qv_status result = qv__kept_init(k, s->lib, s->m, ops, s->n, err);
+    k->copies = true;
     for (size_t i = 0; !result && i < s->n; i++)
         result = qv__kept_add(k, s->held[i]->pack->shape, s->held[i]->info.hash, err);
     if (result)

@@ -70,22 +70,22 @@ static void prototypes_do_not_depend_on_the_way_they_came(void **state)
 
     struct qv_prototypes p;
     assert_int_equal(qv__prototypes_of(&p, e[2], NULL), QV_OK);
-    assert_int_equal(qv__bank_set_prototypes(given, 2, &p, NULL), QV_OK);
+    assert_int_equal(qv__bank_set_prototypes(given, 2, &p, QV_TAKES, NULL), QV_OK);
     qv__prototypes_end(&p);
     assert_int_equal(qv__bank_prototypes(given, NULL), QV_OK);
 
     for (size_t m = 0; m < 3; m++) {
         const struct qv_bank_site *x = &computed->site[m], *y = &given->site[m];
-        assert_close(x->proto, y->proto, x->K * x->D_in, 0, 0);
-        assert_close(x->sigma, y->sigma, x->K * 2, 0, 0);
         for (size_t j = 0; j < x->K; j++) {
             const struct qv_expert_site *own = &e[x->expert[j]]->site[x->own[j]];
             float v[4], sigma[2];
             assert_int_equal(qv__prototype(v, sigma, own->A, own->B, own->R, own->D_in,
                                            own->D_out, NULL),
                              QV_OK);
-            assert_close(x->proto + j * x->D_in, v, x->D_in, 0, 0);
-            assert_close(x->sigma + 2 * j, sigma, 2, 0, 0);
+            assert_close(x->proto[j], y->proto[j], x->D_in, 0, 0);
+            assert_close(x->sigma[j], y->sigma[j], 2, 0, 0);
+            assert_close(x->proto[j], v, x->D_in, 0, 0);
+            assert_close(x->sigma[j], sigma, 2, 0, 0);
         }
     }
     qv__bank_free(computed);
@@ -104,10 +104,10 @@ static void prototypes_are_computed_once_and_given_ones_are_kept(void **state)
     struct qv_prototypes p;
     assert_int_equal(qv__prototypes_init(&p, e[0], NULL), QV_OK);
     p.v[1] = 1;
-    assert_int_equal(qv__bank_set_prototypes(b, 0, &p, NULL), QV_OK);
+    assert_int_equal(qv__bank_set_prototypes(b, 0, &p, QV_COPIES, NULL), QV_OK);
     qv__prototypes_end(&p);
     assert_int_equal(qv__bank_prototypes(b, NULL), QV_OK);
-    assert_close(b->site[0].proto, ((float[]){0, 1, 0}), 3, 0, 0);
+    assert_close(b->site[0].proto[0], ((float[]){0, 1, 0}), 3, 0, 0);
     qv__bank_free(b);
     qv__expert_free(e[0]);
 }
@@ -210,7 +210,7 @@ static void prototypes_of_another_expert_are_refused(void **state)
     for (size_t k = 1; k < 3; k++) {
         struct qv_prototypes p;
         assert_int_equal(qv__prototypes_of(&p, e[k], NULL), QV_OK);
-        assert_int_equal(qv__bank_set_prototypes(b, 0, &p, &err), QV_EFORMAT);
+        assert_int_equal(qv__bank_set_prototypes(b, 0, &p, QV_COPIES, &err), QV_EFORMAT);
         assert_string_equal(err.msg,
                             "expert 'a': its prototypes have the shape of another expert");
         qv__prototypes_end(&p);
@@ -218,7 +218,7 @@ static void prototypes_of_another_expert_are_refused(void **state)
     struct qv_prototypes p;
     assert_int_equal(qv__prototypes_of(&p, e[0], NULL), QV_OK);
     p.v[2] = INFINITY;
-    assert_int_equal(qv__bank_set_prototypes(b, 0, &p, &err), QV_EFORMAT);
+    assert_int_equal(qv__bank_set_prototypes(b, 0, &p, QV_COPIES, &err), QV_EFORMAT);
     assert_string_equal(err.msg, "expert 'a': a prototype is not finite");
     qv__prototypes_end(&p);
 

@@ -8,9 +8,12 @@
 #include "model/gguf_arch.h"
 #include "model/quantize.h"
 #include "model/reuse.h"
+#include "support/experts.h"
 #include "support/golden.h"
 #include "support/scratch.h"
 #include "support/tiny.h"
+
+#include <quiver/session.h>
 
 #include <math.h>
 #include <stdio.h>
@@ -182,6 +185,47 @@ static void few_tokens_are_narrowed_unless_floats_are_asked_for(void **state)
     free(a), free(b), free(want);
     qv_model_close(exact);
     qv_model_close(narrow);
+}
+
+/* One LoRA, folded of two, beside a base in codes: where single rows are narrowed, so is
+ * it; and by no more. */
+static void a_lora_is_narrowed_where_the_base_is(void **state)
+{
+    (void)state;
+    enum { N = 10 };
+    int ids[64];
+    assert_true(golden_ids(ids, 64, GGUF "ids.json", "ids") >= N);
+    float *last[2];
+    for (int i = 0; i < 2; i++) {
+        qv_model *m = opened_as(GGUF "spm/q8_0.gguf", i ? QV_COMPUTE_AUTO : QV_COMPUTE_F32);
+        struct qv_expert_shape shape[64];
+        qv_reuse *r;
+        qv_session *s;
+        qv_err err = {0};
+        assert_true(m->sites.n <= 64);
+        for (size_t j = 0; j < m->sites.n; j++)
+            shape[j] = (struct qv_expert_shape){m->sites.at[j].path, m->sites.at[j].D_in,
+                                                m->sites.at[j].D_out, 3, .1f};
+        struct qv_expert *e[] = {expert_drawn("a", shape, m->sites.n, 1),
+                                 expert_drawn("b", shape, m->sites.n, 2)};
+        const struct qv_reuse_from from = {.experts = e, .n = 2, .router = "uniform"};
+        assert_works(qv__reuse_new(&r, m, &from, &err), &err);
+        const bool narrows = i && strcmp(qv__kern()->name, "ref") != 0;
+        assert_int_equal(r->bank->thin != NULL, narrows);
+        assert_works(qv_session_new(&s, m, r, 0, &err), &err);
+        assert_works(qv_session_sync(s, ids, N - 1, &err), &err);
+        assert_works(qv_session_sync(s, ids, N, &err), &err);
+        last[i] = malloc(m->c.V * sizeof *last[i]);
+        assert_non_null(last[i]);
+        memcpy(last[i], qv_session_logits(s), m->c.V * sizeof *last[i]);
+        if (i)
+            assert_close_to_scale(last[1], last[0], m->c.V, 1e-3);
+        qv_session_free(s);
+        qv_reuse_close(r);
+        free_experts(e, 2);
+        qv_model_close(m);
+    }
+    free(last[0]), free(last[1]);
 }
 
 /* A bf16 matrix of the file is multiplied as such where that is asked for. */
@@ -490,6 +534,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_architecture_has_the_logits_of_its_directory),
         cmocka_unit_test(few_tokens_are_narrowed_unless_floats_are_asked_for),
+        cmocka_unit_test(a_lora_is_narrowed_where_the_base_is),
         cmocka_unit_test(the_converters_types_have_the_logits_that_transformers_gives),
         TEST(a_directory_and_the_file_made_of_it_are_one_model),
         TEST(each_type_computes_what_its_numbers_do),

@@ -136,6 +136,41 @@ static void rows_are_multiplied_and_added_as_one_after_another(void **state)
     free(was);
 }
 
+static void rows_of_whole_numbers_are_multiplied_as_those_numbers(void **state)
+{
+    (void)state;
+    enum { ROWS = 10, MOST = 1000 };
+    float *A = normals(ROWS * MOST, 8), *x = normals(MOST + FENCE, 9);
+    static int16_t whole[ROWS * MOST];
+    const float c[ROWS] = {.3f, -2, 1, 0, .01f, 5, -1, 7, .5f, -.25f};
+    static float y[MOST + FENCE], want[MOST + FENCE];
+    size_t n;
+    for (size_t i = 0; i < ROWS * MOST; i++)
+        A[i] = whole[i] = (int16_t)(i == 0 ? -32767 : i == 1 ? 32767 : 9000 * A[i]);
+    for (size_t k = 0; k < n_tables; k++)
+        for (size_t i = 0; length(i, &n) && n <= MOST; i++)
+            for (size_t rows = 0; rows <= ROWS; rows++) {
+                float z[ROWS + 1] = {[ROWS] = 0}, z_want[ROWS], size = 0;
+                z[rows] = 42;
+                table[k]->dot_rows_i16(z, whole, rows, x + 1, n);
+                qv__kern_ref.dot_rows(z_want, A, rows, x + 1, n);
+                for (size_t j = 0; j < n; j++)
+                    size += fabsf(x[1 + j]) * 33000;
+                assert_close(z, z_want, rows, (double)size * 4e-6, 0);
+                assert_true(z[rows] == 42);
+
+                const size_t stride = n + 3 <= MOST ? n + 3 : n;
+                memcpy(y, x, (MOST + FENCE) * sizeof *y);
+                memcpy(want, x, (MOST + FENCE) * sizeof *want);
+                table[k]->axpy_rows_i16(y + 1, c, whole, rows, stride, n);
+                qv__kern_ref.axpy_rows(want + 1, c, A, rows, stride, n);
+                assert_close(y, want, n + 1, 33000 * 2e-5, 1e-6);
+                assert_memory_equal(y + 1 + n, x + 1 + n, (FENCE - 1) * sizeof *y);
+            }
+    free(A);
+    free(x);
+}
+
 static void the_largest_is_exact_wherever_it_stands(void **state)
 {
     (void)state;
@@ -221,6 +256,28 @@ static double dsilu(double g)
 {
     double s = 1 / (1 + exp(-g));
     return s * (1 + g * (1 - s));
+}
+
+static void gelu_by_tanh_equals_the_formula_in_double(void **state)
+{
+    (void)state;
+    static float x[ROOM], y[ROOM], want[ROOM], was[ROOM];
+    static const float extreme[] = {0, 5, -5, 12, -12, 200, -200, 1e4f, -1e4f, 1e13f};
+    fill(x, 7);
+    fill(was, 10);
+    for (size_t i = 0; i < ROOM; i++) {
+        x[i] = i % 5 ? 3 * x[i] : extreme[i / 5 % QV_COUNT(extreme)];
+        const double v = (double)x[i], z = 0.7978845608 * (v + 0.044715 * v * v * v);
+        want[i] = (float)(v / (1 + exp(-2 * z)));
+    }
+    size_t n;
+    for (size_t k = 0; k < n_tables; k++)
+        for (size_t i = 0, off = 0; length(i, &n); i++, off = (off + 1) % OFF) {
+            memcpy(y, was, sizeof y);
+            table[k]->gelu_tanh(y + off, x + off, n);
+            assert_close(y + off, want + off, n, 1e-6, 1e-6);
+            assert_memory_equal(y + off + n, was + off + n, FENCE * sizeof *y);
+        }
 }
 
 static void swiglu_and_its_gradient_equal_the_formula_in_double(void **state)
@@ -419,9 +476,11 @@ int main(void)
         cmocka_unit_test(dot_products_are_within_2_n_eps_of_the_sum_of_magnitudes),
         cmocka_unit_test(axpy_and_scale_mul_round_each_element_and_touch_no_other),
         cmocka_unit_test(rows_are_multiplied_and_added_as_one_after_another),
+        cmocka_unit_test(rows_of_whole_numbers_are_multiplied_as_those_numbers),
         cmocka_unit_test(the_largest_is_exact_wherever_it_stands),
         cmocka_unit_test(exp_and_its_sum_are_right_to_the_rounding_of_their_argument),
         cmocka_unit_test(exp_keeps_its_head_at_the_ends),
+        cmocka_unit_test(gelu_by_tanh_equals_the_formula_in_double),
         cmocka_unit_test(swiglu_and_its_gradient_equal_the_formula_in_double),
         cmocka_unit_test(rounding_to_bf16_goes_to_the_nearest_and_ties_to_even),
         cmocka_unit_test(a_nan_stays_one_and_stays_where_it_is),

@@ -75,8 +75,8 @@ static void assert_same_bank(const struct qv_bank *a, const struct qv_bank *b)
             composed(z, b, m, (enum qv_compose)how);
             assert_memory_equal(y, z, T * s->D_out * sizeof *y);
         }
-        if (s->K)
-            assert_memory_equal(s->proto, u->proto, s->K * s->D_in * sizeof *s->proto);
+        for (size_t j = 0; j < s->K; j++)
+            assert_memory_equal(s->proto[j], u->proto[j], s->D_in * sizeof *s->proto[j]);
     }
 }
 
@@ -84,7 +84,7 @@ static void set_prototypes(struct qv_bank *b, struct qv_pack *const *packs)
 {
     qv_err err;
     for (size_t k = 0; k < K; k++)
-        assert_works(qv__bank_set_prototypes(b, k, &packs[k]->p, &err), &err);
+        assert_works(qv__bank_set_prototypes(b, k, &packs[k]->p, QV_BORROWS, &err), &err);
 }
 
 static void a_bank_of_packs_computes_what_one_of_copies_does(void **state)

@@ -186,6 +186,38 @@ static void a_curve_goes_through_its_points(void **state)
     free(text);
 }
 
+/* 1, 8 and 64 stand as far apart as .25, 2 and 16 do; powers of two alone are named. */
+static void a_logarithmic_axis_has_powers_of_two(void **state)
+{
+    (void)state;
+    double x[] = {1, 8, 64}, y[] = {.25, 2, 16};
+    struct qv_series s = {.name = "law", .x = x, .y = y, .n = 3};
+    struct qv_lines c = {.x_label = "",
+                         .y_label = "",
+                         .log_x = true,
+                         .log_y = true,
+                         .series = &s,
+                         .n_series = 1};
+    char *text;
+    drawn(qv__plot_lines(out, &c));
+    double right = 760 - 16 - qv__text_width("law", 12);
+    char path[120];
+    snprintf(path, sizeof path, "<path class=\"curve s0\" d=\"M58 284L%g 149L%g 14\">",
+             round(50 * (58 + right)) / 100, round(100 * right) / 100);
+    assert_holds(text, path);
+    assert_holds(text, ">32</text>");
+    assert_holds(text, ">0.25</text>");
+    assert_null(strstr(text, ">3</text>"));
+    assert_null(ill_formed(text));
+    free(text);
+
+    s.n = 1; // a point alone still has an axis
+    drawn(qv__plot_lines(out, &c));
+    assert_null(strstr(text, "nan"));
+    assert_null(ill_formed(text));
+    free(text);
+}
+
 static void a_missing_value_leaves_a_gap(void **state)
 {
     (void)state;
@@ -654,6 +686,7 @@ int main(void)
         cmocka_unit_test(what_xml_cannot_hold_is_replaced),
         cmocka_unit_test(ticks_are_round_and_cover_the_data),
         cmocka_unit_test(a_curve_goes_through_its_points),
+        cmocka_unit_test(a_logarithmic_axis_has_powers_of_two),
         cmocka_unit_test(a_missing_value_leaves_a_gap),
         cmocka_unit_test(many_curves_are_named_by_their_groups),
         cmocka_unit_test(a_series_longer_than_the_page_is_drawn_as_means),

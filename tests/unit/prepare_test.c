@@ -111,7 +111,7 @@ static void a_centroid_is_the_mean_input_of_the_experts_own_task(void **state)
         float want[32];
         for (size_t d = 0; d < D; d++)
             want[d] = (float)(mean[d] / (double)n);
-        assert_close(q->proto + k * D, want, D, 1e-5, 1e-5);
+        assert_close(q->proto[k], want, D, 1e-5, 1e-5);
         qv__task_free(t);
     }
     qv_reuse_close(r);
@@ -155,7 +155,7 @@ static void a_centroid_is_taken_with_its_expert_at_work(void **state)
     float want[64];
     for (size_t d = 0; d < site->D_in; d++)
         want[d] = (float)(s.sum[d] / (double)s.n);
-    assert_close_to_scale(site->proto + site->D_in, want, site->D_in, 1e-5);
+    assert_close_to_scale(site->proto[1], want, site->D_in, 1e-5);
     qv__update_end(&u);
     qv__task_free(t);
     qv_reuse_close(own);

@@ -588,7 +588,7 @@ static void prototypes_kept_with_an_expert_are_used_while_they_are_its_own(void 
     const struct qv_bank_site *site = &r->bank->site[0];
     assert_int_equal(site->K, 3); // a, b, c
     for (size_t i = 0; i < site->D_in; i++)
-        assert_true(site->proto[site->D_in + i] == 0);
+        assert_true(site->proto[1][i] == 0);
     float *stored = passed(base, r, NULL, ids, TOKENS);
     assert_true(most_apart(stored, computed, n) > .1f);
     qv_reuse_close(r);

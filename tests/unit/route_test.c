@@ -86,7 +86,7 @@ static struct qv_bank *three(float sign)
         assert_int_equal(qv__prototypes_of(&p, e[k], NULL), QV_OK);
         for (size_t d = 0; d < 4; d++)
             p.v[d] *= sign;
-        assert_int_equal(qv__bank_set_prototypes(b, k, &p, NULL), QV_OK);
+        assert_int_equal(qv__bank_set_prototypes(b, k, &p, QV_COPIES, NULL), QV_OK);
         qv__prototypes_end(&p);
         qv__expert_free(e[k]);
     }
@@ -134,7 +134,7 @@ static void arrow_weighs_as_the_authors_do_whatever_the_sign_of_a_prototype(void
             struct qv_bank *b = three(sign);
             struct qv_router *r = arrow(b, theirs[i].top_k, theirs[i].temperature);
             int expert[6];
-            float weight[6], scratch[6];
+            float weight[6], scratch[2 * 3 + 3 * 4]; // logits, and vectors side by side
             struct qv_routing to = {.expert = expert, .weight = weight};
             r->ops->route(r, 0, h, 2, scratch, &to);
             assert_int_equal(to.k, qv__min(theirs[i].top_k, 3));
@@ -151,7 +151,7 @@ static void a_cold_arrow_chooses_one_expert(void **state)
     struct qv_bank *b = three(1);
     struct qv_router *r = arrow(b, 3, 1e-3f);
     int expert[3];
-    float weight[3], scratch[3];
+    float weight[3], scratch[3 + 3 * 4];
     struct qv_routing to = {.expert = expert, .weight = weight};
     r->ops->route(r, 0, (float[]){.1f, .3f, 0, 0}, 1, scratch, &to);
     assert_int_equal(expert[0], 1);

@@ -66,7 +66,7 @@ static void give_vectors(struct bench *t)
         struct qv_prototypes p;
         assert_int_equal(qv__prototypes_init(&p, t->e[k], NULL), QV_OK);
         memcpy(p.v, c + k * IN, IN * sizeof *c);
-        assert_int_equal(qv__bank_set_prototypes(t->b, k, &p, NULL), QV_OK);
+        assert_int_equal(qv__bank_set_prototypes(t->b, k, &p, QV_COPIES, NULL), QV_OK);
         qv__prototypes_end(&p);
     }
     free(c);
@@ -210,7 +210,7 @@ static void a_bank_in_its_spectra_adds_what_it_did(void **state)
     // Rows of A are orthonormal, the first is the prototype, and B = 0 has none.
     const struct qv_bank_site *s = &t.b->site[0];
     for (size_t e = 0; e < EXPERTS; e++) {
-        assert_close(s->A[e], s->proto + e * IN, IN, 1e-6, 0);
+        assert_close(s->A[e], s->proto[e], IN, 1e-6, 0);
         for (size_t i = s->first[e]; i < s->first[e + 1]; i++)
             for (size_t j = s->first[e]; j <= i; j++) {
                 float sum = 0;
@@ -256,7 +256,7 @@ static void routers_weigh_as_the_authors_do(void **state)
         assert_int_equal(
             qv__router_open(&r, qv__router_find(theirs[i].router), b, &opts, NULL), QV_OK);
         int expert[6];
-        float weight[6], scratch[6], got[6] = {0};
+        float weight[6], scratch[64], got[6] = {0};
         struct qv_routing to = {.expert = expert, .weight = weight};
         r->ops->route(r, 0, h, 2, scratch, &to);
         for (size_t j = 0; j < 2 * to.k; j++)
@@ -286,7 +286,7 @@ static struct qv_bank *uneven(struct qv_expert *e[2])
     for (size_t k = 0; k < 2; k++) {
         struct qv_prototypes p;
         assert_int_equal(qv__prototypes_of(&p, e[k], NULL), QV_OK);
-        assert_int_equal(qv__bank_set_prototypes(b, k, &p, NULL), QV_OK);
+        assert_int_equal(qv__bank_set_prototypes(b, k, &p, QV_COPIES, NULL), QV_OK);
         qv__prototypes_end(&p);
     }
     return b;
@@ -307,7 +307,7 @@ every_router_by_token_shares_a_site_among_the_experts_that_adapt_it(void **state
         assert_int_equal(qv__router_open(&r, *ops, b, &opts, NULL), QV_OK);
         for (size_t site = 0; site < 2; site++) {
             int expert[4];
-            float weight[4], scratch[32];
+            float weight[4], scratch[64];
             struct qv_routing to = {.expert = expert, .weight = weight};
             r->ops->route(r, site, x, 2, scratch, &to);
             assert_int_equal(to.k, site + 1);

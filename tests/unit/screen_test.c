@@ -24,6 +24,16 @@ static void plainly(int *expert, float *value, const float *v, size_t K, size_t 
     qv__top(expert, value, l, K, k);
 }
 
+/* The rows of v [K, D]; ended with free(). */
+static const float **rows_of(const float *v, size_t K, size_t D)
+{
+    const float **row = malloc(K * sizeof *row);
+    assert_non_null(row);
+    for (size_t e = 0; e < K; e++)
+        row[e] = v + e * D;
+    return row;
+}
+
 /* Screens v for T tokens x at once, and compares with the plain way token by token. */
 static void assert_same(const float *v, size_t K, size_t D, const float *x, size_t T,
                         size_t k)
@@ -37,7 +47,8 @@ static void assert_same(const float *v, size_t K, size_t D, const float *x, size
     assert_true(mem && scratch);
     qv_carve c = {.base = mem};
     qv__screen_carve(&s, &c, K, D);
-    qv__screen_fill(&s, v);
+    const float **row = rows_of(v, K, D);
+    qv__screen_fill(&s, row);
     for (int is_signed = 0; is_signed < 2; is_signed++) {
         int expert[QV_SCREEN_TOKENS * MOST_K], want[MOST_K];
         float value[QV_SCREEN_TOKENS * MOST_K], want_value[MOST_K];
@@ -49,6 +60,7 @@ static void assert_same(const float *v, size_t K, size_t D, const float *x, size
         }
     }
     free(scratch);
+    free(row);
     free(mem);
 }
 
@@ -178,8 +190,8 @@ static void few_vectors_and_odd_lengths_have_no_screen(void **state)
     assert_int_equal(c.used, 0);
 }
 
-/* A screen of v [K, D]; the caller ends *mem. */
-static struct qv_screen screen_of(void **mem, size_t K, size_t D, const float *v)
+/* A screen of v [K]; the caller ends *mem. */
+static struct qv_screen screen_of(void **mem, size_t K, size_t D, const float *const *v)
 {
     struct qv_screen s;
     qv_carve need = {0};
@@ -212,16 +224,17 @@ static void a_screen_filled_from_the_one_before_is_the_same(void **state)
             v[D * n + e % D] += fabsf(pick[e]) < 0.1f ? 3.0f : 0; // one that changes
             n++;
         }
-        struct qv_screen before = screen_of(&mem[0], K, D, was);
-        struct qv_screen want = screen_of(&mem[1], n, D, v);
-        struct qv_screen got = screen_of(&mem[2], n, D, fresh);
-        qv__screen_refill(&got, v, &before);
+        const float **row[] = {rows_of(was, K, D), rows_of(v, n, D), rows_of(fresh, n, D)};
+        struct qv_screen before = screen_of(&mem[0], K, D, row[0]);
+        struct qv_screen want = screen_of(&mem[1], n, D, row[1]);
+        struct qv_screen got = screen_of(&mem[2], n, D, row[2]);
+        qv__screen_refill(&got, row[1], &before);
         assert_memory_equal(got.code, want.code, n * (D / 32) * 34);
         assert_memory_equal(got.off, want.off, n * sizeof *got.off);
         assert_true(got.size >= want.size);
-        assert_ptr_equal(got.v, v);
+        assert_ptr_equal(got.v, row[1]);
         for (size_t i = 0; i < 3; i++)
-            free(mem[i]);
+            free(mem[i]), free(row[i]);
         free(was), free(fresh), free(pick), free(v);
     }
 }

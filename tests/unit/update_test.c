@@ -3,11 +3,15 @@
 #include "route/update.h"
 
 #include "format/safetensors.h"
+#include "kern/kern.h"
 #include "lora/peft.h"
+#include "lora/thin.h"
 #include "op/rmsnorm.h"
 #include "support/experts.h"
 #include "support/near.h"
 
+#include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,9 +148,11 @@ static void arrow_equals_the_paper_in_numpy(void **state)
 
     assert_int_equal(qv__bank_prototypes(b, NULL), QV_OK);
     tensor(want, &expect, "prototypes", EXPERTS * IN);
-    assert_close(b->site[0].proto, want, EXPERTS * IN, 1e-6, 0);
+    for (size_t k = 0; k < EXPERTS; k++)
+        assert_close(b->site[0].proto[k], want + k * IN, IN, 1e-6, 0);
     tensor(want, &expect, "sigma", EXPERTS * 2);
-    assert_close(b->site[0].sigma, want, EXPERTS * 2, 1e-6, 1e-6);
+    for (size_t k = 0; k < EXPERTS; k++)
+        assert_close(b->site[0].sigma[k], want + 2 * k, 2, 1e-6, 1e-6);
 
     const size_t top_k[] = {1, 2, 4, 6};
     for (size_t i = 0; i < QV_COUNT(top_k); i++) {
@@ -234,7 +240,7 @@ static void arrow_routes_adapters_as_peft_does(void **state)
         char name[64];
         struct qv_router *r;
         int expert[P_T * 3];
-        float weight[P_T * 3], scratch[P_T * P_K], got[P_T * P_K] = {0};
+        float weight[P_T * 3], scratch[P_K * (P_T + P_D)], got[P_T * P_K] = {0};
         struct qv_routing to = {.expert = expert, .weight = weight};
         assert_int_equal(qv__router_open(&r, qv__router_find("arrow"), b, &opts[i], NULL),
                          QV_OK);
@@ -244,7 +250,8 @@ static void arrow_routes_adapters_as_peft_does(void **state)
 
         snprintf(name, sizeof name, "%s.layer0.q_proj.prototypes", run);
         tensor(want, &expect, name, P_K * P_D);
-        assert_close(b->site[site].proto, want, P_K * P_D, 2e-5, 0);
+        for (size_t k = 0; k < P_K; k++)
+            assert_close(b->site[site].proto[k], want + k * P_D, P_D, 2e-5, 0);
         snprintf(name, sizeof name, "%s.layer0.q_proj.weights", run);
         tensor(want, &expect, name, P_T * P_K);
         assert_close(got, want, P_T * P_K, 2e-5, 0);
@@ -278,6 +285,54 @@ static void a_token_is_routed_alike_alone_and_among_many(void **state)
     free(y);
     qv__bank_free(b);
     free_experts(e, 4);
+}
+
+/* Ranks that fours of rows do and do not fill, and a row of zeros. The bound: half a step
+ * of each number, z's and its own. */
+static void a_narrowed_lora_is_off_by_half_its_steps_at_most(void **state)
+{
+    (void)state;
+    const size_t ranks[] = {1, 4, 7, 16};
+    float *x = normals(IN, 3), got[OUT], again[OUT], want[OUT];
+    for (size_t i = 0; i < QV_COUNT(ranks); i++) {
+        const size_t R = ranks[i];
+        const struct qv_expert_shape shape[] = {{"q", IN, OUT, R, 2}};
+        struct qv_expert *e = expert_drawn("a", shape, 1, 5 + i);
+        struct qv_sites sites = sites_of(wide, 1);
+        if (R == 7)
+            memset(e->site[0].A + 2 * IN, 0, IN * sizeof(float));
+        struct qv_bank *b = bank_of(&sites, &e, 1);
+        update(want, x, 1, b, 0, NULL, QV_FACTOR);
+        assert_int_equal(qv__bank_thin(b, NULL), QV_OK);
+        const struct qv_bank_site *s = &b->site[0];
+        const bool is_ref = qv__kern() == &qv__kern_ref; // which narrows nothing
+        assert_true(!s->thin == is_ref);
+        update(got, x, 1, b, 0, NULL, QV_FACTOR);
+        omp_set_num_threads(1);
+        update(again, x, 1, b, 0, NULL, QV_FACTOR);
+        omp_set_num_threads(omp_get_num_procs());
+        assert_memory_equal(got, again, sizeof got);
+        float most = 0;
+        for (size_t o = 0; o < OUT; o++) {
+            double bound = 1e-6;
+            for (size_t r = 0; r < R && !is_ref; r++) {
+                double z = 0, size = 0;
+                for (size_t d = 0; d < IN; d++) {
+                    z += (double)s->A[0][r * IN + d] * (double)x[d];
+                    size += fabs((double)x[d]);
+                }
+                bound += (double)s->scale[0] * (size * (double)s->thin->step_A[r] / 2 *
+                                                    fabs((double)s->Bt[0][r * OUT + o]) +
+                                                fabs(z) * (double)s->thin->step_B[r] / 2);
+            }
+            assert_true(fabs((double)got[o] - (double)want[o]) <= 1.001 * bound);
+            most = fmaxf(most, fabsf(got[o] - want[o]));
+        }
+        assert_true((most > 0) == !is_ref);
+        qv__bank_free(b);
+        free_experts(&e, 1);
+    }
+    free(x);
 }
 
 /* b has the larger prototype score but adapts q alone: at k only a is listed. */
@@ -355,6 +410,7 @@ int main(void)
         cmocka_unit_test(arrow_equals_the_paper_in_numpy),
         cmocka_unit_test(arrow_routes_adapters_as_peft_does),
         cmocka_unit_test(a_token_is_routed_alike_alone_and_among_many),
+        cmocka_unit_test(a_narrowed_lora_is_off_by_half_its_steps_at_most),
         cmocka_unit_test(experts_that_do_not_adapt_a_site_take_no_part_there),
         cmocka_unit_test(an_untrained_expert_changes_nothing_under_top_one),
         cmocka_unit_test(too_many_tokens_are_refused),

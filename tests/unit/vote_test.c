@@ -92,7 +92,7 @@ static void votes(double w[EXPERTS], const qv_reuse *r, const int *ids, size_t n
         for (size_t e = 0; e < s->K; e++) {
             l[e] = 0;
             for (size_t d = 0; d < s->D_in; d++)
-                l[e] += (double)s->proto[e * s->D_in + d] * (double)g.x[m][d];
+                l[e] += (double)s->proto[e][d] * (double)g.x[m][d];
             l[e] = fabs(l[e]);
         }
         keep_largest(l, s->K, k);
