@@ -587,6 +587,10 @@ static void prototypes_kept_with_an_expert_are_used_while_they_are_its_own(void 
     r = reuse(base, arrow_two(dir));
     const struct qv_bank_site *site = &r->bank->site[0];
     assert_int_equal(site->K, 3); // a, b, c
+    const struct qv_prototypes *kept = &r->bank->vectors[1];
+    const uintptr_t mapped = (uintptr_t)kept->file.bytes, at_v = (uintptr_t)kept->v;
+    assert_true(mapped && !r->bank->vectors[0].file.bytes); // b's stay where they are
+    assert_true(at_v > mapped && at_v < mapped + kept->file.size);
     for (size_t i = 0; i < site->D_in; i++)
         assert_true(site->proto[1][i] == 0);
     float *stored = passed(base, r, NULL, ids, TOKENS);

@@ -1,5 +1,6 @@
 /* screen_test.c - the k largest products by bounds are those of computing all of them, to
  * the bit, on random vectors and on such as are made to mislead. */
+#include "route/rows.h"
 #include "route/screen.h"
 
 #include "kern/half.h"
@@ -177,6 +178,28 @@ static void a_token_that_is_not_finite_is_treated_as_plainly(void **state)
     free(x);
 }
 
+/* Fewer than are laid side by side, and more. */
+static void vectors_that_lie_apart_are_multiplied_as_one_matrix(void **state)
+{
+    (void)state;
+    enum { D = 40, T = 20, MOST = 300 };
+    for (size_t K = 1; K <= MOST; K += 149) {
+        float *v = normals(K * D, 1), *x = normals(T * D, 2);
+        const float **row = rows_of(v, K, D);
+        float *l = malloc((T * K + qv__rows_slab(K, D)) * sizeof *l);
+        assert_non_null(l);
+        for (size_t e = 0; e < K; e++) // in another order than they lie
+            row[e] = v + (e * 7 % K) * D;
+        qv__rows_times(l, x, T, row, K, D, l + T * K);
+        for (size_t t = 0; t < T; t++)
+            for (size_t e = 0; e < K; e++) {
+                const float want = qv__kern()->dot(row[e], x + t * D, D);
+                assert_true(fabsf(l[t * K + e] - want) < 1e-4f);
+            }
+        free(v), free(x), free(row), free(l);
+    }
+}
+
 static void few_vectors_and_odd_lengths_have_no_screen(void **state)
 {
     (void)state;
@@ -249,6 +272,7 @@ int main(void)
         cmocka_unit_test(a_token_that_is_not_finite_is_treated_as_plainly),
         cmocka_unit_test(few_vectors_and_odd_lengths_have_no_screen),
         cmocka_unit_test(a_screen_filled_from_the_one_before_is_the_same),
+        cmocka_unit_test(vectors_that_lie_apart_are_multiplied_as_one_matrix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
