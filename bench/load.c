@@ -59,6 +59,7 @@ struct run {
     size_t step;   // every step-th request is asked
     bool is_right; // answers are checked
     bool vanishes; // some clients do
+    double pause;  // seconds between changes of the library
     double from;   // when it began
     atomic_bool is_over;
     atomic_size_t n_answers, n_tokens, n_errors, n_wrong, n_vanished, n_changes;
