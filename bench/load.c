@@ -198,6 +198,8 @@ static void *stream(void *arg)
         const bool vanishes = r->vanishes && (k * 61 + s->i) % VANISHES == 0;
         struct answer a;
         qv_err err;
+        if (client_is_stale(&c))
+            client_close(&c);
         qv_status result = c.fd < 0 ? client_open(&c, r->port, &err) : QV_OK;
         if (!result)
             result = ask_for(&a, &c, &r->plan->ask[i], vanishes, &err);

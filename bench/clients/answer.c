@@ -79,7 +79,7 @@ void ask_of_load(struct ask *a, size_t i, size_t n_experts, size_t n_tokens)
         }
     qv_check(n < sizeof who);
     who[n] = '\0';
-    write_ask(a, i, 6 + i * 5 % 60, n_tokens / 2 + i * 13 % (n_tokens / 2 + 1), who);
+    write_ask(a, i, 6 + i * 5 / 3 % 60, n_tokens / 2 + i * 13 % (n_tokens / 2 + 1), who);
     a->follows = kind[i % ASK_KINDS].follows;
 }
 
@@ -186,6 +186,8 @@ qv_status ask_for(struct answer *a, struct client *c, const struct ask *ask, boo
     if (!result)
         result = read_stream(a, c, vanishes, err);
     a->end = qv__seconds();
+    if (!result && h.closes)
+        client_close(c);
     a->generation = result ? -1 : h.generation;
     if (!result && !vanishes && a->n_tokens != ask->n_tokens)
         result = qv_fail(err, QV_EIO, "an answer of %zu tokens, should be %zu", a->n_tokens,

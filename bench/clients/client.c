@@ -41,6 +41,12 @@ void client_close(struct client *c)
     *c = (struct client){.fd = -1};
 }
 
+bool client_is_stale(const struct client *c)
+{
+    char byte;
+    return c->fd >= 0 && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static qv_status send_all(struct client *c, const char *bytes, size_t n, qv_err *err)
 {
     while (n) {

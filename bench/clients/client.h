@@ -26,6 +26,9 @@ struct head {
 qv_status client_open(struct client *c, unsigned port, qv_err *err);
 void client_close(struct client *c); // all-zero but for fd -1 is allowed
 
+/* Whether the server has hung up since the last reply, as some do after many. */
+bool client_is_stale(const struct client *c);
+
 /* One request. `more` are further headers, "A: b\r\n" or "". */
 qv_status client_send(struct client *c, const char *method, const char *path,
                       const char *more, const char *type, const char *body, size_t size,
