@@ -3,6 +3,7 @@
  *
  * The model here is small and its answers are long: they go on until they are canceled.
  */
+#include "base/rng.h"
 #include "support/client.h"
 #include "support/scratch.h"
 #include "support/world.h"
@@ -66,7 +67,7 @@ static void nap(void)
 /* Wait until a line of /metrics is there. */
 static void await_metric(const char *line)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 3000; i++) {
         struct reply r = asked(&server, "/metrics", "", NULL);
         bool is_there = strstr(r.body, line) != NULL;
         free_reply(&r);
@@ -198,6 +199,78 @@ static void a_request_that_does_not_arrive_is_cut(void **state)
         "GET /health HTTP/1.1\r\nX-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    well();
+}
+
+/* Half a body: the rest does not come, comes slowly, or cannot come any more. */
+static void a_body_that_does_not_arrive_is_cut(void **state)
+{
+    (void)state;
+    static const char half[] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 500\r\n\r\n{\"prompt\":[1,2,3],\"max_tokens\":2";
+    char some[16];
+    int fd = dial(&server);
+    send_text(fd, half);
+    assert_int_equal(read_some(fd, some, sizeof some), 0);
+    close(fd);
+    fd = dial(&server);
+    send_text(fd, half);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_int_equal(read_some(fd, some, sizeof some), 0);
+    close(fd);
+    char slow[512] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n";
+    memset(slow + strlen(slow), ' ', 400);
+    cuts(slow);
+    well();
+}
+
+/* It is sent what fits between us, and then it is in nobody's way. */
+static void a_client_that_does_not_read_is_cut(void **state)
+{
+    (void)state;
+    int deaf = ask(&server, path, "",
+                   TEXT("\"max_tokens\":16000,\"ignore_eos\":true,\"stream\":true,"
+                        "\"logprobs\":20"));
+    await_metric("\nquiver_running 1\n");
+    for (int i = 0; i < 10; i++) {
+        struct reply r = asked(&server, "/health", "", NULL);
+        assert_int_equal(r.status, 200);
+        free_reply(&r);
+    }
+    await_rest();
+    struct reply r = asked(&server, "/metrics", "", NULL);
+    assert_null(strstr(r.body, "\nquiver_completion_tokens_total 16000\n"));
+    free_reply(&r);
+    close(deaf);
+    well();
+}
+
+/* Bytes [n] with some of them changed, as a function of the seed. */
+static void spoil(char *bytes, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i <= qv__below(seed, 0, 4); i++)
+        bytes[qv__below(seed, 10 + i, n)] = (char)qv__bits(seed, 20 + i);
+}
+
+static void requests_with_bytes_that_are_wrong_harm_nobody(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 32\r\n\r\n{\"prompt\":[1,2],\"max_tokens\":2} ";
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        char bytes[sizeof whole], some[4096];
+        memcpy(bytes, whole, sizeof whole);
+        spoil(bytes, sizeof whole - 1, seed);
+        int fd = dial(&server);
+        assert_true(send(fd, bytes, sizeof whole - 1, MSG_NOSIGNAL) > 0);
+        shutdown(fd, SHUT_WR);
+        while (read_some(fd, some, sizeof some))
+            ;
+        close(fd);
+    }
     well();
 }
 
@@ -363,7 +436,10 @@ int main(void)
         WITH_SERVER(a_client_that_vanishes_cancels_what_it_asked),
         WITH_SERVER(too_much_is_refused),
         WITH_SERVER(a_request_that_does_not_arrive_is_cut),
+        WITH_SERVER(a_body_that_does_not_arrive_is_cut),
+        WITH_SERVER(a_client_that_does_not_read_is_cut),
         WITH_SERVER(garbage_harms_nobody),
+        WITH_SERVER(requests_with_bytes_that_are_wrong_harm_nobody),
         WITH_SERVER(other_paths_methods_and_types_are_refused),
         WITH_SERVER(a_connection_carries_several_requests),
         cmocka_unit_test(keys_are_asked_for),
