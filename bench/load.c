@@ -323,12 +323,16 @@ static size_t compare_rates(const struct plan *p, const struct options *o,
     };
     double got[KINDS][TIMES];
     size_t n_bad = 0;
-    for (size_t t = 0; t < TIMES; t++)
-        for (size_t k = 0; k < (o->rival ? KINDS : RIVAL_ONE); k++)
-            got[k][t] = rate(p, k < RIVAL_ONE ? server->port : (unsigned)o->rival,
-                             k % 2 ? o->streams : 1, k < BASE_ONE ? 1 : ASK_KINDS,
-                             k < RIVAL_ONE, o->window, &n_bad);
-    for (size_t k = 0; k < (o->rival ? KINDS : RIVAL_ONE); k++)
+    const size_t n_kinds = o->rival ? KINDS : RIVAL_ONE;
+    for (size_t i = 0; i < TIMES * n_kinds; i++) {
+        const size_t k = i % n_kinds, step = k < BASE_ONE ? 1 : ASK_KINDS;
+        const unsigned port = k < RIVAL_ONE ? server->port : (unsigned)o->rival;
+        double now =
+            rate(p, port, k % 2 ? o->streams : 1, step, k < RIVAL_ONE, o->window, &n_bad);
+        fprintf(stderr, "bench: %s: %.0f\n", name[k], now);
+        got[k][i / n_kinds] = now;
+    }
+    for (size_t k = 0; k < n_kinds; k++)
         print(name[k], quantile(got[k], TIMES, 0.5));
     print("all streams / one", got[ALL][1] / got[ONE][1]);
     print("all streams / one, base", got[BASE_ALL][1] / got[BASE_ONE][1]);
