@@ -187,7 +187,7 @@ _Noreturn static void become(const char *quiver, const char *model, size_t slots
     if (fd >= 0 && dup2(fd, STDOUT_FILENO) >= 0 && dup2(fd, STDERR_FILENO) >= 0)
         execl(quiver, quiver, "serve", "--model", model, "--library", lib, "--port", "0",
               "--library-key-file", keys, "--slots", n_slots, "--queue", n_queue, "--chunk",
-              n_chunk, "--prefix-cache", "64", (char *)NULL);
+              n_chunk, "--prefix-cache", "64", "--seconds", "300", (char *)NULL);
     _exit(126);
 }
 

@@ -98,6 +98,18 @@ static void well(void)
     json_decref(told(&server, path, 200, TEXT("\"max_tokens\":2")));
 }
 
+/* To embed what takes a while to read; good until the next call. */
+static const char *long_input(void)
+{
+    enum { TOKENS = 12000 };
+    static char body[3 * TOKENS + 64];
+    size_t n = (size_t)snprintf(body, sizeof body, "{\"input\":[5");
+    for (size_t i = 1; i < TOKENS; i++)
+        n += (size_t)snprintf(body + n, sizeof body - n, ",%zu", i % 9);
+    snprintf(body + n, sizeof body - n, "]}");
+    return body;
+}
+
 static void a_full_queue_says_when_to_come_again(void **state)
 {
     (void)state;
@@ -223,6 +235,33 @@ static void a_body_that_does_not_arrive_is_cut(void **state)
         "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n";
     memset(slow + strlen(slow), ' ', 400);
     cuts(slow);
+    well();
+}
+
+/* Closing one side is hanging up, and half an answer is not passed off as a whole one. */
+static void a_client_that_closes_its_side_gets_no_half_answer(void **state)
+{
+    (void)state;
+    static const char *const body[] = {endless, endless_stream};
+    static const char words[] = "the client closed its side of the connection before";
+    for (size_t i = 0; i < QV_COUNT(body); i++) {
+        int fd = ask(&server, path, "", body[i]);
+        await_metric("\nquiver_running 1\n");
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        struct reply r = read_reply(fd);
+        assert_int_equal(r.status, i ? 200 : 400);
+        assert_non_null(strstr(r.body, words));
+        assert_null(strstr(r.body, "[DONE]"));
+        free_reply(&r);
+        close(fd);
+        await_rest();
+    }
+    int fd = ask(&server, "/v1/embeddings", "", long_input());
+    await_metric("\nquiver_running 1\n");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    refused(read_reply(fd), 400, words);
+    close(fd);
+    await_rest();
     well();
 }
 
@@ -437,6 +476,7 @@ int main(void)
         WITH_SERVER(too_much_is_refused),
         WITH_SERVER(a_request_that_does_not_arrive_is_cut),
         WITH_SERVER(a_body_that_does_not_arrive_is_cut),
+        WITH_SERVER(a_client_that_closes_its_side_gets_no_half_answer),
         WITH_SERVER(a_client_that_does_not_read_is_cut),
         WITH_SERVER(garbage_harms_nobody),
         WITH_SERVER(requests_with_bytes_that_are_wrong_harm_nobody),
