@@ -51,6 +51,8 @@ static qv_status send_all(struct client *c, const char *bytes, size_t n, qv_err 
 {
     while (n) {
         ssize_t sent = send(c->fd, bytes, n, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR)
+            continue;
         if (sent < 0)
             return qv_fail(err, QV_EIO, "send: %s", strerror(errno));
         bytes += sent;
@@ -84,7 +86,10 @@ static qv_status fill(struct client *c, qv_err *err)
         qv__str_clear(&c->in);
         c->at = 0;
     }
-    ssize_t n = recv(c->fd, more, sizeof more, 0);
+    ssize_t n;
+    do // a process that is stopped and goes on is interrupted
+        n = recv(c->fd, more, sizeof more, 0);
+    while (n < 0 && errno == EINTR);
     if (n > 0)
         qv__str_add(&c->in, more, (size_t)n);
     return n < 0    ? qv_fail(err, QV_EIO, "receive: %s", strerror(errno))
