@@ -446,7 +446,7 @@ static void print_run(struct run *r, double seconds)
 static size_t load(const struct plan *p, const struct options *o,
                    const struct server *server)
 {
-    enum { STEP = 60, LONG = 300 };
+    enum { STEP = 60, LONG = 300, REST = 3 };
     struct run r = {.plan = p,
                     .port = server->port,
                     .step = 1,
@@ -477,7 +477,8 @@ static size_t load(const struct plan *p, const struct options *o,
     print_run(&r, qv__seconds() - r.from);
     print("resident MiB, mean of the 2nd and 3rd fifth", early);
     print("resident MiB, mean of the 4th and 5th", late);
-    print_resident(server, qv__seconds() - r.from);
+    sleep_until(qv__seconds() + REST);
+    print("resident MiB at rest", resident(server->pid));
     size_t n_bad = atomic_load(&r.n_errors) + atomic_load(&r.n_wrong);
     if (o->seconds >= LONG && late > 1.05 * early) {
         fprintf(stderr, "bench: memory grew from %.0f to %.0f MiB\n", early, late);
