@@ -22,7 +22,7 @@ ifeq ($(origin CC),default)
 CC      := $(if $(filter thread fuzzer%,$(subst $(comma), ,$(SAN))),clang,gcc)
 endif
 
-CPPFLAGS += -Iinclude -Isrc -Itests -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L
+CPPFLAGS += -Iinclude -Isrc -Itests -Ibench -D_DEFAULT_SOURCE -D_POSIX_C_SOURCE=200809L
 CPPFLAGS += -DPCRE2_CODE_UNIT_WIDTH=8
 CFLAGS   += -std=c17 $(OPT) -g -fno-omit-frame-pointer -fopenmp -MMD -MP
 CFLAGS   += -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
@@ -101,6 +101,7 @@ $B/tests/e2e/serve_tls_test: LDLIBS += -lgnutls
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/bench/ngram: $B/tests/support/ngram.o
+$B/bench/load: $(call obj,$(wildcard bench/clients/*.c))
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -120,7 +121,7 @@ lint:
 	@tools/lint.sh
 
 format:
-	@clang-format -i $(wildcard src/*/*.[ch] include/quiver/*.h tests/*/*.[ch] bench/*.[ch] \
+	@clang-format -i $(wildcard src/*/*.[ch] include/quiver/*.h tests/*/*.[ch] bench/*.[ch] bench/*/*.[ch] \
 	    examples/*.[ch] tools/*.[ch] tasks/*.[ch] models/*.[ch])
 
 fuzz:

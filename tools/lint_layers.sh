@@ -16,6 +16,7 @@ doors='
 oneapi/dnnl/  src/op/gemm.c
 omp.h         src/op/* src/model/acts.c src/train/objective.c src/build/centroid.c src/eval/*
 linux/fs.h    src/library/store.c
+malloc.h      src/cli/serve.c
 sys/syscall.h src/library/store.c
 sys/inotify.h src/base/watch.c
 lapacke.h     src/lora/linalg.c

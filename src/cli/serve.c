@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "server/serve.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -182,7 +183,8 @@ static const struct argp_option options[] = {
     {"queue", KEY_QUEUE, "N", 0, "Texts waiting at most (64)", 3},
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
-    {"chunk", KEY_CHUNK, "N", 0, "Prompt tokens in one pass (64)", 3},
+    {"chunk", KEY_CHUNK, "N", 0,
+     "Prompt tokens in one pass (64); up to half as many again in the last", 3},
     {"prefix-cache", KEY_PREFIX, "MIB", 0,
      "Memory for keys and values of how prompts begin (256; 0: none)", 3},
     {"upload-limit", KEY_UPLOAD, "MIB", 0, "Of an expert that is sent (1024)", 3},
@@ -247,6 +249,14 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
         qv__server_tick(s);
 }
 
+/* Large blocks come from the system and go back to it. Left to itself malloc soon has them
+ * in the heaps of its threads, whose pages stay when what lay there goes: a generation of
+ * the library is made by one thread and ended by another. */
+static void give_back_large_blocks(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+}
+
 int cmd_serve(int argc, char **argv)
 {
     struct args a = {.drain = 30,
@@ -259,6 +269,7 @@ int cmd_serve(int argc, char **argv)
     struct qv_server *s = NULL;
     sigset_t set;
     hold_signals(&set);
+    give_back_large_blocks();
     if (a.o.seed == UINT64_MAX) // another one each time
         a.o.seed = (uint64_t)time(NULL);
     a.o.model_path = a.base.dir;

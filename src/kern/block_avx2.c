@@ -488,8 +488,18 @@ static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t
     qv__block_decode(out, b, at + i * b->bytes, n);
 }
 
-/* R rows of x from t on. A row of W that does not end with sixteen is finished a number at
- * a time. */
+/* A row of W that does not end with sixteen is finished a number at a time. */
+static float finish(float sum, uint32_t id, const uint8_t *row, const float *x, size_t i,
+                    size_t n)
+{
+    float rest[16];
+    widen_rest(rest, id, row, i, n - i);
+    for (size_t k = 0; k < n - i; k++)
+        sum += rest[k] * x[i + k];
+    return sum;
+}
+
+/* R rows of x from t on. */
 static INLINE void dot_number_rows(float *y, size_t stride, uint32_t id, const uint8_t *row,
                                    const struct qv_narrow *q, size_t t, const size_t R)
 {
@@ -506,13 +516,9 @@ static INLINE void dot_number_rows(float *y, size_t stride, uint32_t id, const u
                 acc[r][k] =
                     _mm256_fmadd_ps(w, _mm256_loadu_ps(x + r * n + i + 8 * k), acc[r][k]);
         }
-    float rest[16];
-    widen_rest(rest, id, row, i, n - i);
     for (size_t r = 0; r < R; r++) {
-        float sum = sum_of(acc[r][0], acc[r][1]);
-        for (size_t k = 0; k < n - i; k++)
-            sum += rest[k] * x[r * n + i + k];
-        y[(t + r) * stride] = sum;
+        const float sum = sum_of(acc[r][0], acc[r][1]);
+        y[(t + r) * stride] = i < n ? finish(sum, id, row, x + r * n, i, n) : sum;
     }
 }
 

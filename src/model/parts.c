@@ -19,11 +19,14 @@ static void update(const struct qv_pass_part *p, size_t site, float *y, const fl
 }
 
 /* Single rows share a team even if there is but one: inside it a product has one thread,
- * alone as in company. */
+ * alone as in company. Where there is nothing to add, nobody is woken for it. */
 void qv__parts_update(const struct qv_parts *parts, size_t site, float *y, const float *x,
                       const struct qv_weight *w)
 {
-#pragma omp parallel for schedule(dynamic)
+    bool adds = false;
+    for (size_t i = 0; i < parts->n_single; i++)
+        adds = adds || parts->at[i].update;
+#pragma omp parallel for schedule(dynamic) if (adds)
     for (size_t i = 0; i < parts->n_single; i++)
         update(&parts->at[i], site, y, x, w);
     for (size_t i = parts->n_single; i < parts->n; i++)

@@ -6,7 +6,7 @@
 
 void qv__embed(float *x, const int *token, const struct qv_weight *table, size_t T)
 {
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * table->D_in > 1 << 15)
     for (size_t t = 0; t < T; t++)
         qv__weight_row(x + t * table->D_in, table, (size_t)token[t]);
 }

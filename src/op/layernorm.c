@@ -10,7 +10,7 @@
 void qv__layernorm(float *y, float *stat, const float *x, const float *w, const float *b,
                    float eps, size_t T, size_t D)
 {
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * D > 1 << 15)
     for (size_t t = 0; t < T; t++) {
         const float *xt = x + t * D;
         float *yt = y + t * D, sum = 0, squares = 0;
@@ -34,7 +34,7 @@ void qv__layernorm(float *y, float *stat, const float *x, const float *w, const 
 void qv__layernorm_back(float *dx, const float *dy, const float *x, const float *w,
                         const float *stat, size_t T, size_t D)
 {
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * D > 1 << 15)
     for (size_t t = 0; t < T; t++) {
         const float *xt = x + t * D, *dyt = dy + t * D;
         float *dxt = dx + t * D, mean = stat[2 * t], r = stat[2 * t + 1], g = 0, gn = 0;

@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-enum { SLAB = 1 << 22 }; // floats of a slab, or one row if that is more
+enum {
+    SLAB = 1 << 22, // floats of a slab, or one row if that is more
+    GROUPS = 32     // of few rows, multiplied in one go
+};
 
 void qv__weight_lies_at(struct qv_weight *w, const void *data,
                         const struct qv_block_type *type, bool wants_bf16)
@@ -58,23 +61,51 @@ static void exact_row(const struct qv_kern *k, float *y, size_t stride,
         y[t * stride] = sum[t];
 }
 
-/* The same with blocks; x is narrowed unless it is to stay exact. */
-static void few_rows_in_blocks(float *y, const float *x, const struct qv_weight *w,
-                               size_t T, struct qv_linear_room room)
+/* Rows o to end of W times one group of rows of x. */
+static void tile_in_blocks(float *y, const struct qv_weight *w, size_t o, size_t end,
+                           const struct qv_narrow *q, bool is_exact)
 {
     const struct qv_kern *k = qv__kern();
-    struct qv_narrow q;
-    qv_check(room.slab);
-    qv__narrow_init(&q, w->type, x, T, w->D_in, room.slab);
-    const bool is_exact = room.is_exact && q.group;
-    if (!is_exact)
-        k->narrow(&q);
-#pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
-    for (size_t o = 0; o < w->D_out; o++)
+    for (; o < end; o++)
         if (is_exact)
-            exact_row(k, y + o, w->D_out, w, row_of(w, o), x, T);
+            exact_row(k, y + o, w->D_out, w, row_of(w, o), q->x, q->T);
         else
-            k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), &q);
+            k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), q);
+}
+
+/* The same with blocks, by groups of few rows of x; x is narrowed unless it is to stay
+ * exact. A tile of W's rows stays near while all groups meet it, and in the meantime a
+ * group stays nearer. */
+static void groups_in_blocks(float *y, const float *x, const struct qv_weight *w, size_t T,
+                             struct qv_linear_room room)
+{
+    enum { FEW = QV_FEW_ROWS_IN_BLOCKS, TILE = 8 };
+    const struct qv_kern *k = qv__kern();
+    struct qv_narrow q[GROUPS];
+    const size_t D = w->D_in, floats = qv__narrow_room(FEW, D), n = (T + FEW - 1) / FEW;
+    qv_check(room.slab && n <= GROUPS);
+    for (size_t g = 0; g < n; g++)
+        qv__narrow_init(&q[g], w->type, x + g * FEW * D, qv__min(FEW, T - g * FEW), D,
+                        room.slab + g * floats);
+    const bool is_exact = room.is_exact && q[0].group;
+#pragma omp parallel for schedule(static) if (q[0].group && n > 1)
+    for (size_t g = 0; g < n; g++)
+        if (!is_exact)
+            k->narrow(&q[g]);
+#pragma omp parallel for schedule(static) if (w->D_out * D * T > 1 << 15)
+    for (size_t o = 0; o < w->D_out; o += TILE)
+        for (size_t g = 0; g < n; g++)
+            tile_in_blocks(y + g * FEW * w->D_out, w, o, qv__min(o + TILE, w->D_out), &q[g],
+                           is_exact);
+}
+
+static void rows_in_blocks(float *y, const float *x, const struct qv_weight *w, size_t T,
+                           struct qv_linear_room room)
+{
+    const size_t fit = SLAB / qv__narrow_room(QV_FEW_ROWS_IN_BLOCKS, w->D_in);
+    const size_t most = qv__min(GROUPS, qv__max(fit, 1)) * QV_FEW_ROWS_IN_BLOCKS;
+    for (size_t t = 0; t < T; t += most)
+        groups_in_blocks(y + t * w->D_out, x + t * w->D_in, w, qv__min(most, T - t), room);
 }
 
 static void round_rows(uint16_t *half, const float *x, size_t n)
@@ -139,7 +170,7 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
                 struct qv_linear_room room)
 {
     if (w->blocks && T < QV_FEW_ROWS_IN_BLOCKS) {
-        few_rows_in_blocks(y, x, w, T, room);
+        rows_in_blocks(y, x, w, T, room);
     } else if (w->blocks) {
         with_slabs(y, x, w, T, room.slab);
     } else if (T < QV_FEW_ROWS) {
@@ -157,13 +188,10 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
 void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room)
 {
-    if (!w->blocks) {
+    if (w->blocks)
+        rows_in_blocks(y, x, w, T, room);
+    else
         few_rows(y, x, w, T);
-        return;
-    }
-    for (size_t t = 0; t < T; t += QV_FEW_ROWS_IN_BLOCKS)
-        few_rows_in_blocks(y + t * w->D_out, x + t * w->D_in, w,
-                           qv__min(QV_FEW_ROWS_IN_BLOCKS, T - t), room);
 }
 
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,

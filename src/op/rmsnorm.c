@@ -12,7 +12,7 @@ void qv__rmsnorm(float *y, float *inv, const float *x, const float *w, float eps
                  size_t D)
 {
     const struct qv_kern *k = qv__kern();
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * D > 1 << 15)
     for (size_t t = 0; t < T; t++) {
         const float *xt = x + t * D;
         float r = 1 / sqrtf(k->dot(xt, xt, D) / (float)D + eps);
@@ -25,7 +25,7 @@ void qv__rmsnorm(float *y, float *inv, const float *x, const float *w, float eps
 void qv__rmsnorm_back(float *dx, const float *dy, const float *x, const float *w,
                       const float *inv, size_t T, size_t D)
 {
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * D > 1 << 15)
     for (size_t t = 0; t < T; t++) {
         const float *xt = x + t * D, *dyt = dy + t * D;
         float *dxt = dx + t * D;

@@ -50,7 +50,7 @@ void qv__rope(float *x, const int *pos, const float *table, size_t T, size_t hea
               size_t E, size_t R, bool back)
 {
     const float turn = back ? -1 : 1;
-#pragma omp parallel for schedule(static) if (T > 16)
+#pragma omp parallel for schedule(static) if (T * heads * E > 1 << 15)
     for (size_t t = 0; t < T; t++) {
         const float *cs = table + (size_t)pos[t] * R;
         for (size_t h = 0; h < heads; h++) {

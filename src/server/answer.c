@@ -246,8 +246,13 @@ static const qv_err *failure_of(const struct answer *a)
 static void reply_whole(struct answer *a)
 {
     for (size_t i = 0; i < a->n_choices; i++)
-        while (!a->choice[i].finish && !qv__call_is_gone(a->call))
+        while (!a->choice[i].finish) {
+            if (qv__call_is_gone(a->call)) {
+                qv__reply_gone(a->s, a->call);
+                return;
+            }
             qv__choice_take(&a->choice[i], nap);
+        }
     const qv_err *failure = failure_of(a);
     if (failure) {
         qv__reply_error(a->s, a->call, failure, NULL);
@@ -296,20 +301,32 @@ static void tell(const struct answer *a, size_t i, struct qv__str *out)
     event(out, envelope(a, json_pack("[o]", choice_json(a, i, text))));
 }
 
-/* Wait for any choice to have something to tell. False when the peer has gone. */
-static bool listen_to_all(struct answer *a, struct qv__str *out)
+static size_t n_open(const struct answer *a)
 {
-    size_t n_open = 0;
+    size_t n = 0;
     for (size_t i = 0; i < a->n_choices; i++)
-        n_open += !a->choice[i].is_told;
+        n += !a->choice[i].is_told;
+    return n;
+}
+
+/* Wait for any choice to have something to tell. */
+static void listen_to_all(struct answer *a, struct qv__str *out)
+{
+    const double patience = n_open(a) == 1 ? nap : glance;
     for (size_t k = 0; k < a->n_choices && out->size == 0; k++) {
         size_t i = a->next++ % a->n_choices;
         if (a->choice[i].is_told)
             continue;
-        if (qv__choice_take(&a->choice[i], n_open == 1 ? nap : glance))
+        if (qv__choice_take(&a->choice[i], patience))
             tell(a, i, out);
     }
-    return n_open > 0 && (out->size > 0 || !qv__call_is_gone(a->call));
+}
+
+/* The last event of a stream that does not come to its end. */
+static void break_off(struct answer *a, const qv_err *err, struct qv__str *out)
+{
+    event(out, qv__error_json(err, NULL));
+    a->state = IS_OVER;
 }
 
 static bool more(void *arg, struct qv__str *out)
@@ -321,13 +338,17 @@ static bool more(void *arg, struct qv__str *out)
     }
     while (a->state == SPEAKS && out->size == 0) {
         const qv_err *failure = failure_of(a);
-        if (failure) {
-            event(out, qv__error_json(failure, NULL));
-            a->state = IS_OVER;
-            return true;
-        }
-        if (!listen_to_all(a, out))
+        qv_err gone;
+        if (failure)
+            break_off(a, failure, out);
+        else if (n_open(a) == 0)
             a->state = COUNTS;
+        else
+            listen_to_all(a, out);
+        if (a->state == SPEAKS && out->size == 0 && qv__call_is_gone(a->call)) {
+            qv__fail_gone(&gone);
+            break_off(a, &gone, out);
+        }
     }
     if (a->state == COUNTS && a->ask.include_usage) {
         json_t *o = envelope(a, json_array());

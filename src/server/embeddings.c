@@ -117,9 +117,13 @@ static void reply(struct embedding *e)
     size_t n_tokens = 0;
     for (size_t i = 0; i < e->n; i++) {
         enum qv_finish finish;
-        if (!qv__await_job(e->call, e->job[i], &finish) || finish == QV_FINISH_FAILED) {
-            qv__reply_error(e->s, e->call, qv__job_error(e->job[i]), NULL);
+        const bool is_here = qv__await_job(e->call, e->job[i], &finish);
+        if (!is_here || finish == QV_FINISH_FAILED) {
             json_decref(list);
+            if (is_here)
+                qv__reply_error(e->s, e->call, qv__job_error(e->job[i]), NULL);
+            else
+                qv__reply_gone(e->s, e->call);
             return;
         }
         n_tokens += e->input[i].n;

@@ -31,7 +31,11 @@ struct qv_http {
     size_t n_calls;
 };
 
-enum { HEADERS = 6 };
+enum {
+    HEADERS = 6,
+    SEND_ROOM =
+        256 << 10 // bytes that wait for a peer that does not read; then it is waited for
+};
 
 struct qv_call {
     struct qv_http *h;
@@ -300,6 +304,9 @@ static void on_connection(void *arg, struct MHD_Connection *conn, void **context
 {
     struct qv_http *h = arg;
     struct peer *peer = *context;
+    const int room = SEND_ROOM;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        (void)setsockopt(socket_of(conn), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
     pthread_mutex_lock(&h->lock);
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = peer = calloc(1, sizeof *peer);

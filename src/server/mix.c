@@ -42,10 +42,29 @@ struct qv_mix {
     struct qv_cache **cache;   // [n_slots]
     struct qv_seq *seq;        // [n_slots]
     struct qv_pass_part *part; // [n_slots]
-    int *token, *pos, *group;  // [n_slots + chunk] [n_slots + chunk] [GROUP]
+    int *token, *pos, *group;  // [n_slots + the last chunk], twice; [GROUP]
     int *row;                  // [n_slots] rows that lead to a token
     struct slot **speaker;     // [n_slots] and whose they are
 };
+
+/* The most tokens of a prompt's last chunk: one of a few tokens more costs less than a
+ * pass for those. */
+static size_t last_chunk(const struct qv_mix *x)
+{
+    return x->chunk + x->chunk / 2;
+}
+
+/* Tokens of the next chunk of a prompt of which n are left. */
+static size_t next_chunk(const struct qv_mix *x, size_t n)
+{
+    return n <= last_chunk(x) ? n : x->chunk;
+}
+
+/* Chunks of a prompt of n tokens before its last one. */
+static size_t chunks_before_last(const struct qv_mix *x, size_t n)
+{
+    return n <= last_chunk(x) ? 0 : (n - last_chunk(x) + x->chunk - 1) / x->chunk;
+}
 
 qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, size_t n_ctx,
                       size_t chunk, size_t prefix_bytes, qv_err *err)
@@ -56,7 +75,7 @@ qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, si
     if (!x)
         return qv_fail(err, QV_ENOMEM, "no memory for %zu requests", n_slots);
     *x = (struct qv_mix){.m = m, .n_slots = n_slots, .n_ctx = n_ctx, .chunk = chunk};
-    size_t T = n_slots + chunk;
+    size_t T = n_slots + last_chunk(x);
     qv_status result =
         qv__acts_init(&x->acts, m, T, n_ctx, qv__max(n_slots, GROUP), 0, 0, err);
     if (!result && prefix_bytes)
@@ -128,7 +147,7 @@ void qv__mix_add(struct qv_mix *x, struct qv_job *job)
     qv_err err;
     qv_status result = qv__cache_init(&s->cache, x->m, o->n_prompt + o->max_new, &err);
     if (!result)
-        result = qv__reuse_update(&s->update, o->reuse, NULL, x->chunk, &err);
+        result = qv__reuse_update(&s->update, o->reuse, NULL, last_chunk(x), &err);
     if (!result)
         qv__reader_init(&s->reader, &s->update, o->prompt, o->n_prompt);
     s->trace = qv__job_trace(job);
@@ -271,7 +290,7 @@ static size_t read_ahead(struct qv_mix *x, struct slot *s)
 }
 
 /* Before the first token of a prompt: what is remembered of how it begins, but for its last
- * token, which is to be answered. A prompt of which more is asked is read whole. */
+ * chunk. A prompt of which more is asked is read whole. */
 static void recall(struct qv_mix *x, struct slot *s)
 {
     const struct qv_job_opts *o = qv__job_opts(s->job);
@@ -284,7 +303,7 @@ static void recall(struct qv_mix *x, struct slot *s)
     if (o->wants_prompt || o->wants_mean || o->routes_prompt)
         return;
     s->n_fed = x->chunk * qv__prefix_fetch(x->prefix, &s->chain, o->prompt,
-                                           (o->n_prompt - 1) / x->chunk, &s->cache);
+                                           chunks_before_last(x, o->n_prompt), &s->cache);
     qv__job_set_recalled(s->job, s->n_fed);
     x->n_reused += s->n_fed;
 }
@@ -309,7 +328,7 @@ size_t qv__mix_turn(struct qv_mix *x)
     if (reader)
         recall(x, reader);
     size_t n =
-        reader ? qv__min(x->chunk, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
+        reader ? next_chunk(x, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
     for (size_t i = 0; i < x->n_slots; i++)
         if (x->slot[i].job && !is_reading(&x->slot[i]))
             feed(x, &p, &x->slot[i], 1);

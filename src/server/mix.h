@@ -7,7 +7,7 @@
  *
  * What a job says does not depend on the mix, to the last bit: the rows of jobs stay apart
  * (model/parts.h), and a prompt is cut at multiples of the chunk's size, wherever those
- * fall in time.
+ * fall in time. Its last chunk has up to half as many tokens again.
  *
  * One thread uses a mix.
  */

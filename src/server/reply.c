@@ -86,6 +86,19 @@ void qv__reply_refusal(struct qv_server *s, struct qv_call *c, unsigned status,
     qv__reply_json(s, c, status, error_json(type, NULL, NULL, sentence));
 }
 
+void qv__fail_gone(qv_err *err)
+{
+    qv_fail(err, QV_EFORMAT,
+            "the client closed its side of the connection before the answer was complete");
+}
+
+void qv__reply_gone(struct qv_server *s, struct qv_call *c)
+{
+    qv_err err;
+    qv__fail_gone(&err);
+    qv__reply_error(s, c, &err, NULL);
+}
+
 bool qv__read_body(struct qv_server *s, struct qv_call *c, json_t **root)
 {
     size_t size;

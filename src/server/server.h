@@ -60,6 +60,9 @@ void qv__reply_error(struct qv_server *s, struct qv_call *c, const qv_err *err,
 /* The same with another status. */
 void qv__reply_refusal(struct qv_server *s, struct qv_call *c, unsigned status,
                        const char *type, const char *sentence);
+/* The caller has closed its side before all was said: seldom is one there to read that. */
+void qv__reply_gone(struct qv_server *s, struct qv_call *c);
+void qv__fail_gone(qv_err *err); // the failure alone
 /* The object {"error": ...} alone. */
 json_t *qv__error_json(const qv_err *err, const char *param);
 

@@ -310,13 +310,13 @@ static void a_router_that_lacks_something_says_what(void **state)
     json_decref(v);
 }
 
-/* Tokens that were recalled for a prompt of 20 tokens; the answer, the caller's, in *text.
+/* Tokens that were recalled for a prompt of 21 tokens; the answer, the caller's, in *text.
  */
 static long recalled(const struct served *s, const char *rest, char **text)
 {
     char body[512];
     snprintf(body, sizeof body,
-             "{\"prompt\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20],"
+             "{\"prompt\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21],"
              "\"max_tokens\":9,\"temperature\":0,\"logprobs\":2%s}",
              rest);
     json_t *v = told(s, TEXT_PATH, 200, body);

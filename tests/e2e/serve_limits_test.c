@@ -3,6 +3,7 @@
  *
  * The model here is small and its answers are long: they go on until they are canceled.
  */
+#include "base/rng.h"
 #include "support/client.h"
 #include "support/scratch.h"
 #include "support/world.h"
@@ -66,7 +67,7 @@ static void nap(void)
 /* Wait until a line of /metrics is there. */
 static void await_metric(const char *line)
 {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 3000; i++) {
         struct reply r = asked(&server, "/metrics", "", NULL);
         bool is_there = strstr(r.body, line) != NULL;
         free_reply(&r);
@@ -95,6 +96,18 @@ static void well(void)
 {
     json_decref(told(&server, "/health", 200, NULL));
     json_decref(told(&server, path, 200, TEXT("\"max_tokens\":2")));
+}
+
+/* To embed what takes a while to read; good until the next call. */
+static const char *long_input(void)
+{
+    enum { TOKENS = 12000 };
+    static char body[3 * TOKENS + 64];
+    size_t n = (size_t)snprintf(body, sizeof body, "{\"input\":[5");
+    for (size_t i = 1; i < TOKENS; i++)
+        n += (size_t)snprintf(body + n, sizeof body - n, ",%zu", i % 9);
+    snprintf(body + n, sizeof body - n, "]}");
+    return body;
 }
 
 static void a_full_queue_says_when_to_come_again(void **state)
@@ -198,6 +211,105 @@ static void a_request_that_does_not_arrive_is_cut(void **state)
         "GET /health HTTP/1.1\r\nX-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    well();
+}
+
+/* Half a body: the rest does not come, comes slowly, or cannot come any more. */
+static void a_body_that_does_not_arrive_is_cut(void **state)
+{
+    (void)state;
+    static const char half[] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 500\r\n\r\n{\"prompt\":[1,2,3],\"max_tokens\":2";
+    char some[16];
+    int fd = dial(&server);
+    send_text(fd, half);
+    assert_int_equal(read_some(fd, some, sizeof some), 0);
+    close(fd);
+    fd = dial(&server);
+    send_text(fd, half);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    assert_int_equal(read_some(fd, some, sizeof some), 0);
+    close(fd);
+    char slow[512] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n";
+    memset(slow + strlen(slow), ' ', 400);
+    cuts(slow);
+    well();
+}
+
+/* Closing one side is hanging up, and half an answer is not passed off as a whole one. */
+static void a_client_that_closes_its_side_gets_no_half_answer(void **state)
+{
+    (void)state;
+    static const char *const body[] = {endless, endless_stream};
+    static const char words[] = "the client closed its side of the connection before";
+    for (size_t i = 0; i < QV_COUNT(body); i++) {
+        int fd = ask(&server, path, "", body[i]);
+        await_metric("\nquiver_running 1\n");
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        struct reply r = read_reply(fd);
+        assert_int_equal(r.status, i ? 200 : 400);
+        assert_non_null(strstr(r.body, words));
+        assert_null(strstr(r.body, "[DONE]"));
+        free_reply(&r);
+        close(fd);
+        await_rest();
+    }
+    int fd = ask(&server, "/v1/embeddings", "", long_input());
+    await_metric("\nquiver_running 1\n");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    refused(read_reply(fd), 400, words);
+    close(fd);
+    await_rest();
+    well();
+}
+
+/* It is sent what fits between us, and then it is in nobody's way. */
+static void a_client_that_does_not_read_is_cut(void **state)
+{
+    (void)state;
+    int deaf = ask(&server, path, "",
+                   TEXT("\"max_tokens\":16000,\"ignore_eos\":true,\"stream\":true,"
+                        "\"logprobs\":20"));
+    await_metric("\nquiver_running 1\n");
+    for (int i = 0; i < 10; i++) {
+        struct reply r = asked(&server, "/health", "", NULL);
+        assert_int_equal(r.status, 200);
+        free_reply(&r);
+    }
+    await_rest();
+    struct reply r = asked(&server, "/metrics", "", NULL);
+    assert_null(strstr(r.body, "\nquiver_completion_tokens_total 16000\n"));
+    free_reply(&r);
+    close(deaf);
+    well();
+}
+
+/* Bytes [n] with some of them changed, as a function of the seed. */
+static void spoil(char *bytes, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i <= qv__below(seed, 0, 4); i++)
+        bytes[qv__below(seed, 10 + i, n)] = (char)qv__bits(seed, 20 + i);
+}
+
+static void requests_with_bytes_that_are_wrong_harm_nobody(void **state)
+{
+    (void)state;
+    static const char whole[] =
+        "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 32\r\n\r\n{\"prompt\":[1,2],\"max_tokens\":2} ";
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        char bytes[sizeof whole], some[4096];
+        memcpy(bytes, whole, sizeof whole);
+        spoil(bytes, sizeof whole - 1, seed);
+        int fd = dial(&server);
+        assert_true(send(fd, bytes, sizeof whole - 1, MSG_NOSIGNAL) > 0);
+        shutdown(fd, SHUT_WR);
+        while (read_some(fd, some, sizeof some))
+            ;
+        close(fd);
+    }
     well();
 }
 
@@ -363,7 +475,11 @@ int main(void)
         WITH_SERVER(a_client_that_vanishes_cancels_what_it_asked),
         WITH_SERVER(too_much_is_refused),
         WITH_SERVER(a_request_that_does_not_arrive_is_cut),
+        WITH_SERVER(a_body_that_does_not_arrive_is_cut),
+        WITH_SERVER(a_client_that_closes_its_side_gets_no_half_answer),
+        WITH_SERVER(a_client_that_does_not_read_is_cut),
         WITH_SERVER(garbage_harms_nobody),
+        WITH_SERVER(requests_with_bytes_that_are_wrong_harm_nobody),
         WITH_SERVER(other_paths_methods_and_types_are_refused),
         WITH_SERVER(a_connection_carries_several_requests),
         cmocka_unit_test(keys_are_asked_for),

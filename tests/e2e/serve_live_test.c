@@ -4,7 +4,7 @@
  * What hands do in the library's directory is in unit/live_test.c.
  */
 #include "base/file.h"
-#include "support/client.h"
+#include "support/form.h"
 #include "support/scratch.h"
 #include "support/world.h"
 
@@ -25,8 +25,6 @@
     "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,"                 \
     "\"max_position_embeddings\":4096,\"rms_norm_eps\":1e-5,\"rope_theta\":10000.0,"       \
     "\"tie_word_embeddings\":true,\"vocab_size\":400,\"torch_dtype\":\"float32\"}"
-
-#define EXPERTS "/v1/library/experts/"
 
 static const char completions[] = "/v1/completions";
 static struct served server;
@@ -72,98 +70,12 @@ static void nap(void)
     nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
 }
 
-/* ---- forms ---- */
-
-struct form {
-    char *bytes; // owned
-    size_t size;
-};
-
-static void add_bytes(struct form *f, const char *bytes, size_t n)
-{
-    f->bytes = realloc(f->bytes, f->size + n + 1);
-    assert_non_null(f->bytes);
-    memcpy(f->bytes + f->size, bytes, n);
-    f->size += n;
-}
-
-static void add_text(struct form *f, const char *text)
-{
-    add_bytes(f, text, strlen(text));
-}
-
-static void add_part(struct form *f, const char *name, const char *bytes, size_t n)
-{
-    char head[256];
-    snprintf(head, sizeof head,
-             "--XyZ\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"../../%s\""
-             "\r\nContent-Type: application/octet-stream\r\n\r\n",
-             name, name);
-    add_text(f, head);
-    add_bytes(f, bytes, n);
-    add_text(f, "\r\n");
-}
-
-/* A file of the world as a part. */
-static void add_file(struct form *f, const char *name, const char *path)
-{
-    struct qv_map map;
-    qv_err err;
-    assert_works(qv__map(&map, in_world(path), &err), &err);
-    add_part(f, name, map.bytes, map.size);
-    qv__unmap(&map);
-}
-
-static void end_form(struct form *f)
-{
-    add_text(f, "--XyZ--\r\n");
-}
-
-static struct form form_of(const char *adapter)
-{
-    struct form f = {0};
-    char path[64];
-    snprintf(path, sizeof path, "%s/adapter_config.json", adapter);
-    add_file(&f, "config", path);
-    snprintf(path, sizeof path, "%s/adapter_model.safetensors", adapter);
-    add_file(&f, "weights", path);
-    end_form(&f);
-    return f;
-}
-
-static void send_bytes(int fd, const char *bytes, size_t n)
-{
-    while (n) {
-        ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
-        if (sent <= 0)
-            return; // the server has closed it: what it said is to be read
-        bytes += sent;
-        n -= (size_t)sent;
-    }
-}
-
-/* A request with the head's lines `more`, and the first `n` bytes of its body. */
-static int begin(const char *method, const char *name, const char *more, const char *type,
-                 const struct form *f, size_t n)
-{
-    char head[2048];
-    snprintf(head, sizeof head,
-             "%s " EXPERTS "%s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\n"
-             "Content-Length: %zu\r\n%s\r\n",
-             method, name, type, f->size, more);
-    int fd = dial(&server);
-    send_text(fd, head);
-    send_bytes(fd, f->bytes, n);
-    return fd;
-}
-
-static const char multipart[] = "multipart/form-data; boundary=XyZ";
 static const char bearer[] = "Authorization: Bearer who-may-change-0001\r\n";
 
 static struct reply sent(const char *method, const char *name, const char *more,
                          const struct form *f)
 {
-    int fd = begin(method, name, more, multipart, f, f->size);
+    int fd = begin(&server, method, name, more, multipart, f, f->size);
     struct reply r = read_reply(fd);
     close(fd);
     return r;
@@ -222,6 +134,15 @@ static const json_t *listed(const json_t *v, const char *name)
             return one;
     }
     return NULL;
+}
+
+static void hash_of_expert(char hash[128], const char *name)
+{
+    json_t *v = library();
+    const json_t *one = listed(v, name);
+    assert_non_null(one);
+    snprintf(hash, 128, "%s", json_string_value(json_object_get(one, "hash")));
+    json_decref(v);
 }
 
 static bool is_model(const char *id)
@@ -500,7 +421,7 @@ static void what_is_sent_and_wrong_is_refused_and_changes_nothing(void **state)
     cut.size -= 7; // the last boundary, and a byte
     refuses("n", bearer, cut, 400, "the form is broken or cut short");
     struct form f = form_of("one");
-    int fd = begin("PUT", "n", bearer, "application/json", &f, f.size);
+    int fd = begin(&server, "PUT", "n", bearer, "application/json", &f, f.size);
     refused(read_reply(fd), 415, "must be multipart/form-data");
     close(fd), free(f.bytes);
     drop("a%2F..%2Fb", 400, "it has a '/'");
@@ -522,7 +443,7 @@ static void what_is_too_large_is_refused_told_or_not(void **state)
     assert_non_null(bytes);
     add_part(&f, "weights", bytes, n);
     end_form(&f);
-    int fd = begin("PUT", "n", bearer, multipart, &f, 0);
+    int fd = begin(&server, "PUT", "n", bearer, multipart, &f, 0);
     refused(read_reply(fd), 413, "a body of more than 1048576 bytes");
     close(fd);
     fd = dial(&server); // in chunks, whose sum nobody says
@@ -590,11 +511,12 @@ static void a_client_that_vanishes_in_the_middle_leaves_nothing(void **state)
     (void)state;
     long before = generation();
     struct form f = form_of("one");
-    int fd = begin("PUT", "n", bearer, multipart, &f, f.size / 2);
+    int fd = begin(&server, "PUT", "n", bearer, multipart, &f, f.size / 2);
     await_files("slib/.tmp", 1);
     close(fd);
     await_files("slib/.tmp", 0);
-    fd = begin("PUT", "n", bearer, multipart, &f, f.size / 2); // and one that stays still
+    fd = begin(&server, "PUT", "n", bearer, multipart, &f,
+               f.size / 2); // and one that stays still
     await_files("slib/.tmp", 1);
     await_files("slib/.tmp", 0);
     close(fd);
@@ -608,8 +530,8 @@ static void a_server_killed_during_an_upload_comes_back_with_nothing_lost(void *
     server = serve(SERVE);
     put("kept", form_of("two"), 201);
     struct form f = form_of("one");
-    int fd[] = {begin("PUT", "n", bearer, multipart, &f, f.size - 9),
-                begin("PUT", "a", bearer, multipart, &f, f.size / 3)};
+    int fd[] = {begin(&server, "PUT", "n", bearer, multipart, &f, f.size - 9),
+                begin(&server, "PUT", "a", bearer, multipart, &f, f.size / 3)};
     await_files("slib/.tmp", 2);
     kill(server.pid, SIGKILL);
     await(server.pid);
@@ -625,6 +547,116 @@ static void a_server_killed_during_an_upload_comes_back_with_nothing_lost(void *
     drop("n", 204, "");
     drop("kept", 204, "");
     free(f.bytes);
+    end_server(&server);
+}
+
+/* Until then it may be either, but it is one of them, whole. */
+static void
+a_server_killed_while_it_replaces_an_expert_has_the_old_one_or_the_new(void **state)
+{
+    (void)state;
+    enum { TIMES = 8 };
+    static const char *const adapter[] = {"one", "two"};
+    char hash[2][128];
+    bool seen[2] = {false, false};
+    server = serve(SERVE);
+    for (size_t k = 0; k < 2; k++) {
+        put("k", form_of(adapter[k]), k ? 200 : 201);
+        hash_of_expert(hash[k], "k");
+    }
+    for (size_t i = 0; i < TIMES; i++) {
+        struct form f = form_of(adapter[i % 2]);
+        int fd = begin(&server, "PUT", "k", bearer, multipart, &f, f.size);
+        nanosleep(&(struct timespec){.tv_nsec = (long)i * 3000 * 1000}, NULL);
+        kill(server.pid, SIGKILL);
+        await(server.pid);
+        close(fd), free(f.bytes);
+        server = serve(SERVE);
+        says("library verify slib", 0, "");
+        char now[128];
+        hash_of_expert(now, "k");
+        const size_t is = strcmp(now, hash[0]) == 0 ? 0 : 1;
+        assert_string_equal(now, hash[is]);
+        seen[is] = true;
+        assert_answers_as_generate_does("k");
+    }
+    assert_true(seen[0] || seen[1]);
+    drop("k", 204, "");
+    end_server(&server);
+}
+
+/* Whether the server has said that on standard error; all that it said, in *all. */
+static bool has_said(const char *words, char *all, size_t size)
+{
+    FILE *f = fopen(in_world("stderr"), "r");
+    assert_non_null(f);
+    all[fread(all, 1, size - 1, f)] = '\0';
+    fclose(f);
+    return strstr(all, words) != NULL;
+}
+
+static void await_words(const char *words)
+{
+    char all[4096];
+    for (int i = 0; i < 1000 && !has_said(words, all, sizeof all); i++)
+        nap();
+    if (!has_said(words, all, sizeof all))
+        fail_msg("the server never says %s, but: %s", words, all);
+}
+
+static void half_a_copy_by_hand_waits_for_its_rest(void **state)
+{
+    (void)state;
+    char to[256];
+    qv_err err;
+    snprintf(to, sizeof to, "%s", in_world("slib/h"));
+    assert_works(qv__make_dir(to, &err), &err);
+    snprintf(to, sizeof to, "%s", in_world("slib/h/adapter_config.json"));
+    copy_file(in_world("one/adapter_config.json"), to);
+    snprintf(to, sizeof to, "%s", in_world("slib/h/adapter_model.safetensors"));
+    copy_file(in_world("one/adapter_model.safetensors"), to);
+    assert_int_equal(truncate(to, 5000), 0);
+    await_words("slib/h/adapter_model.safetensors: header of 8008 bytes in a file of 5000");
+    assert_false(is_model("quiver/expert/h"));
+    assert_answers_as_generate_does("a");
+    copy_file(in_world("one/adapter_model.safetensors"), to);
+    for (int i = 0; i < 1000 && !is_model("quiver/expert/h"); i++)
+        nap();
+    assert_answers_as_generate_does("h");
+    drop("h", 204, "");
+}
+
+/* The file that an expert came from, while it answers. */
+static void an_expert_whose_files_are_spoilt_answers_until_the_server_ends(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"model\":\"quiver/expert/s\",\"prompt\":\"Say a 17:\","
+                               "\"max_tokens\":200,\"ignore_eos\":true,"
+                               "\"temperature\":0}";
+    char path[256];
+    server = serve(SERVE);
+    put("s", form_of("two"), 201);
+    json_t *was = told(&server, completions, 200, body);
+    int fd = ask(&server, completions, "", body);
+    snprintf(path, sizeof path, "%s", in_world("slib/s/adapter_model.safetensors"));
+    assert_int_equal(truncate(path, 3000), 0);
+    struct reply r = read_reply(fd);
+    close(fd);
+    json_t *meanwhile = json_loadb(r.body, r.size, JSON_ALLOW_NUL, NULL);
+    free_reply(&r);
+    await_words("the version before stays: expert 's': adapter_model.safetensors");
+    json_t *after = told(&server, completions, 200, body);
+    assert_string_equal(text_in(meanwhile), text_in(was));
+    assert_string_equal(text_in(after), text_in(was));
+    json_decref(was), json_decref(meanwhile), json_decref(after);
+    end_server(&server);
+    server = serve(SERVE);
+    await_words("refused: expert 's': adapter_model.safetensors");
+    assert_false(is_model("quiver/expert/s"));
+    assert_answers_as_generate_does("a");
+    put("s", form_of("two"), 201);
+    assert_answers_as_generate_does("s");
+    drop("s", 204, "");
     end_server(&server);
 }
 
@@ -735,6 +767,10 @@ int main(void)
         cmocka_unit_test(nobody_changes_a_library_without_a_file_of_keys),
         WITH_SERVER(a_client_that_vanishes_in_the_middle_leaves_nothing),
         cmocka_unit_test(a_server_killed_during_an_upload_comes_back_with_nothing_lost),
+        cmocka_unit_test(
+            a_server_killed_while_it_replaces_an_expert_has_the_old_one_or_the_new),
+        WITH_SERVER(half_a_copy_by_hand_waits_for_its_rest),
+        cmocka_unit_test(an_expert_whose_files_are_spoilt_answers_until_the_server_ends),
         cmocka_unit_test(a_file_that_cannot_grow_refuses_an_upload),
         cmocka_unit_test(a_full_disk_refuses_an_upload),
         cmocka_unit_test(a_bad_expert_is_told_of_once_and_fails_nothing),

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROMPT = 20, NEW = 12, CHUNK = 8, LINES = 64 };
+enum { PROMPT = 21, NEW = 12, CHUNK = 8, LINES = 64 };
 
 /* A model, a library of the experts a, b and c, and the roster over it. */
 struct stage {
