@@ -181,7 +181,7 @@ static qv_model *model_of_two_tokens(void **state, const char *task, size_t *n)
 
 /* An expert of rank 1 at q, v and k of the first layer, whose prototypes there are the
  * given axes. */
-static void put_listener(qv_library *lib, const qv_model *m, const char *name,
+static void put_listener(qv_library *lib, const qv_model *m, const char *as,
                          const size_t axis[3])
 {
     static const char *const path[] = {"model.layers.0.self_attn.q_proj",
@@ -193,7 +193,7 @@ static void put_listener(qv_library *lib, const qv_model *m, const char *name,
         const struct qv_site *s = &m->sites.at[qv__site_find(&m->sites, path[i])];
         shape[i] = (struct qv_expert_shape){path[i], s->D_in, s->D_out, 1, 1};
     }
-    struct qv_expert *e = expert_drawn(name, shape, 3, 1);
+    struct qv_expert *e = expert_drawn(as, shape, 3, 1);
     for (size_t i = 0; i < 3; i++) {
         size_t j = 0;
         while (strcmp(e->site[j].path, path[i]) != 0)
@@ -201,7 +201,7 @@ static void put_listener(qv_library *lib, const qv_model *m, const char *name,
         memset(e->site[j].A, 0, e->site[j].D_in * sizeof(float));
         e->site[j].A[axis[i]] = 1;
     }
-    const qv_expert_opts opts = {.meta = {.task = &name, .n_tasks = 1}};
+    const qv_expert_opts opts = {.meta = {.task = &as, .n_tasks = 1}};
     assert_works(qv__library_put(lib, e, &opts, &err), &err);
     qv__expert_free(e);
 }
