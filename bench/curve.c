@@ -10,6 +10,7 @@
  * (of all threads), medians; how many times the processor's time it is beside, the median
  * of pairs; and the process's own memory. MOST is where x ends.
  */
+#include "parts.h"
 #include "base/base.h"
 #include "base/clock.h"
 #include "base/rng.h"
@@ -40,14 +41,7 @@ static _Noreturn void stop(const char *why)
     exit(1);
 }
 
-static double processor(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* The process's own memory in MiB. */
+/* MiB of this process in memory that no file has. */
 static double own_mib(void)
 {
     char line[256];
@@ -63,17 +57,7 @@ static double own_mib(void)
 
 static qv_model *open_model(const char *path)
 {
-    const struct qv_config c = {.D = 768,
-                                .L = 12,
-                                .H = 12,
-                                .Hk = 12,
-                                .E = 64,
-                                .F = 2048,
-                                .V = 32000,
-                                .n_ctx = CONTEXT,
-                                .theta = 10000,
-                                .eps = 1e-5f,
-                                .is_tied = true};
+    const struct qv_config c = shape_110m(CONTEXT);
     qv_model *m;
     qv_err err;
     if (strcmp(path, "110m") == 0 ? qv__model_new(&m, &c, 1, &err)
@@ -232,9 +216,9 @@ static void pair(const char *what, size_t x, struct bed *b, struct qv_update *u,
     for (size_t i = 0; i < 2; i++)
         run(b, i ? u : NULL, past, n);
     for (size_t i = 0; i < 2 * pairs; i++) {
-        const double t0 = qv__seconds(), p0 = processor();
+        const double t0 = qv__seconds(), p0 = processor_seconds();
         run(b, i % 2 ? u : NULL, past, n);
-        busy[i % 2][i / 2] = processor() - p0;
+        busy[i % 2][i / 2] = processor_seconds() - p0;
         wall[i % 2][i / 2] = qv__seconds() - t0;
     }
     for (size_t i = 0; i < pairs; i++)

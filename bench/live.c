@@ -8,6 +8,7 @@
  * one is gone: the median and the largest of RUNS; the processor's milliseconds for it, of
  * all threads; and the process's memory, with a BUDGET in MiB for the factors or without.
  */
+#include "parts.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "library/library.h"
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RUNS = 21, R = 4, MOST_SITES = 4096 };
+enum { RUNS = 21, R = 4 };
 
 static char dir[] = "bench-live-XXXXXX";
 
@@ -41,29 +42,13 @@ static void must(qv_status result, const qv_err *err)
 
 static struct qv_expert *expert(const qv_model *m, const char *name, uint64_t seed)
 {
-    static struct qv_expert_shape shape[MOST_SITES];
     struct qv_expert *e;
     qv_err err;
-    if (m->sites.n > MOST_SITES)
-        stop("too many sites");
-    for (size_t i = 0; i < m->sites.n; i++)
-        shape[i] = (struct qv_expert_shape){m->sites.at[i].path, m->sites.at[i].D_in,
-                                            m->sites.at[i].D_out, R, 2 * R};
-    must(qv__expert_new(&e, name, shape, m->sites.n, false, &err), &err);
-    qv__expert_init(e, seed);
-    for (size_t i = 0; i < e->n_w; i++)
-        e->w[i] += e->w[i] == 0 ? 0.01f * e->w[(i * 7919 + seed) % e->n_w] + 1e-4f : 0;
+    must(random_expert(&e, m, name, R, 0.01f, seed, &err), &err);
     return e;
 }
 
-static double cpu_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* MiB of this process in memory that no file has. */
+/* MiB of this process in memory, files' pages included. */
 static double resident(void)
 {
     char line[128];
@@ -110,16 +95,16 @@ static void measure(struct qv_live *l, const char *from, size_t n)
         bool is_new;
         size_t generation;
         qv_err err;
-        double begun = qv__seconds(), cpu = cpu_seconds();
+        double begun = qv__seconds(), cpu = processor_seconds();
         must(qv__live_add(l, "new", &(struct qv_arrival){.dir = from}, &is_new, &generation,
                           &err),
              &err);
         added[i] = qv__seconds() - begun;
-        cpu_added += cpu_seconds() - cpu;
-        begun = qv__seconds(), cpu = cpu_seconds();
+        cpu_added += processor_seconds() - cpu;
+        begun = qv__seconds(), cpu = processor_seconds();
         must(qv__live_remove(l, "new", &generation, &err), &err);
         removed[i] = qv__seconds() - begun;
-        cpu_removed += cpu_seconds() - cpu;
+        cpu_removed += processor_seconds() - cpu;
     }
     print("add", n, added, cpu_added);
     print("remove", n, removed, cpu_removed);

@@ -13,6 +13,7 @@
  * Tokens are the bundled tokenizer's. Prints the rows that are computed and the processor's
  * seconds, which other programs on the machine disturb least.
  */
+#include "parts.h"
 #include "data/mapping.h"
 #include "eval/options.h"
 #include "eval/suite.h"
@@ -34,17 +35,7 @@ static _Noreturn void stop(const qv_err *err)
 
 static qv_model *open_model(bool big)
 {
-    const struct qv_config c = {.D = 768,
-                                .L = 12,
-                                .H = 12,
-                                .Hk = 12,
-                                .E = 64,
-                                .F = 2048,
-                                .V = 32000,
-                                .n_ctx = 1024,
-                                .theta = 10000,
-                                .eps = 1e-5f,
-                                .is_tied = true};
+    const struct qv_config c = shape_110m(1024);
     qv_model *m;
     qv_err err;
     qv_status result =

@@ -7,6 +7,7 @@
  * rate of their matrix products' floating-point operations as a share of the
  * peak this machine reaches, in the same run, on one large square product.
  */
+#include "parts.h"
 #include "base/clock.h"
 #include "kern/kern.h"
 #include "op/gemm.h"
@@ -90,17 +91,7 @@ int main(int argc, char **argv)
                           .is_tied = true};
     bool big = argc > 1 && strcmp(argv[1], "110m") == 0;
     if (big)
-        c = (struct qv_config){.D = 768,
-                               .L = 12,
-                               .H = 12,
-                               .Hk = 12,
-                               .E = 64,
-                               .F = 2048,
-                               .V = 32000,
-                               .n_ctx = 1024,
-                               .theta = 10000,
-                               .eps = 1e-5f,
-                               .is_tied = true};
+        c = shape_110m(1024);
     size_t pass = argc > 2 ? strtoul(argv[2], NULL, 10) : 1024;
     size_t length = argc > 3 ? strtoul(argv[3], NULL, 10) : 128;
     qv_err err = {0};

@@ -1,5 +1,6 @@
 /* served.c - see served.h. */
 #include "clients/served.h"
+#include "parts.h"
 
 #include "base/file.h"
 #include "library/library.h"
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { R = 4, MOST_SITES = 4096, FORMS = 3 };
+enum { R = 4, FORMS = 3 };
 
 static char place[] = "bench-load-XXXXXX";
 static struct server running;
@@ -56,18 +57,9 @@ static void must(qv_status result, const qv_err *err)
 
 static struct qv_expert *expert(const qv_model *m, const char *name, uint64_t seed)
 {
-    static struct qv_expert_shape shape[MOST_SITES];
     struct qv_expert *e;
     qv_err err;
-    if (m->sites.n > MOST_SITES)
-        give_up("too many sites");
-    for (size_t i = 0; i < m->sites.n; i++)
-        shape[i] = (struct qv_expert_shape){m->sites.at[i].path, m->sites.at[i].D_in,
-                                            m->sites.at[i].D_out, R, 2 * R};
-    must(qv__expert_new(&e, name, shape, m->sites.n, false, &err), &err);
-    qv__expert_init(e, seed);
-    for (size_t i = 0; i < e->n_w; i++) // A stays; B, which begins as zero, is made of it
-        e->w[i] += e->w[i] == 0 ? 0.3f * e->w[(i * 7919 + seed) % e->n_w] + 1e-4f : 0;
+    must(random_expert(&e, m, name, R, 0.3f, seed, &err), &err);
     return e;
 }
 
