@@ -66,7 +66,7 @@ $B/src/kern/block.o: CFLAGS += -O3
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 KERN := -O3 -ffp-contract=fast -fno-trapping-math
 $B/src/kern/avx2.o: CFLAGS += -mavx2 -mfma $(KERN)
-$B/src/kern/block_avx2.o $B/src/kern/fit_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -O3 -ffp-contract=off
+$B/src/kern/block_avx2.o $B/src/kern/fit_avx2.o $B/src/kern/numbers_avx2.o: CFLAGS += -mavx2 -mfma -mf16c -O3 -ffp-contract=off
 # gcc regroups sums of integers until registers do not suffice: Q4_K to Q6_K lose 10%.
 $B/src/kern/block_avx2.o: CFLAGS += $(if $(filter clang,$(CC)),,-fno-tree-reassoc -fschedule-insns -fsched-pressure)
 $B/src/kern/avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512 $(KERN)

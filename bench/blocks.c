@@ -134,6 +134,10 @@ static void dot(const struct qv_block_type *b, const struct buffers *m, size_t n
 {
     const struct qv_kern *k = qv__kern();
     struct qv_narrow q;
+    if (!b->layout) {
+        k->dots(m->y, b->id, m->blocks, m->x, (struct qv_dots){D_IN, n, D_IN, 1, 0});
+        return;
+    }
     qv__narrow_init(&q, b, m->x, 1, D_IN, m->slab);
     k->narrow(&q);
     for (size_t o = 0; o < n; o++)

@@ -14,7 +14,7 @@ layers="base kern op format text lora library route merge cluster model data dis
 
 doors='
 oneapi/dnnl/  src/op/gemm.c
-omp.h         src/op/* src/model/acts.c src/train/objective.c src/build/centroid.c src/eval/*
+omp.h         src/op/* src/model/acts.c src/train/objective.c src/build/centroid.c src/eval/* src/server/mix.c
 linux/fs.h    src/library/store.c
 malloc.h      src/cli/serve.c
 sys/syscall.h src/library/store.c

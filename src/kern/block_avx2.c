@@ -14,6 +14,7 @@
 #if defined(__x86_64__)
 #include "kern/block_dot.h"
 #include "kern/block_layouts.h"
+#include "kern/numbers.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -468,70 +469,6 @@ static INLINE void dot_codes(float *y, size_t stride, const struct qv_block_layo
         dot_rows(y, stride, l, row, q, t, 1);
 }
 
-/* Eight numbers of a type without codes. */
-static INLINE __m256 numbers(uint32_t id, const uint8_t *at, size_t i)
-{
-    if (id == QV_BLOCK_F32)
-        return _mm256_loadu_ps((const float *)(const void *)at + i);
-    const __m128i h =
-        _mm_loadu_si128((const __m128i *)(const void *)(at + i * sizeof(uint16_t)));
-    if (id == QV_BLOCK_F16)
-        return _mm256_cvtph_ps(h);
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-}
-
-/* Numbers i to i + n - 1. */
-static INLINE void widen_rest(float *out, uint32_t id, const uint8_t *at, size_t i,
-                              size_t n)
-{
-    const struct qv_block_type *b = qv__block(id);
-    qv__block_decode(out, b, at + i * b->bytes, n);
-}
-
-/* A row of W that does not end with sixteen is finished a number at a time. */
-static float finish(float sum, uint32_t id, const uint8_t *row, const float *x, size_t i,
-                    size_t n)
-{
-    float rest[16];
-    widen_rest(rest, id, row, i, n - i);
-    for (size_t k = 0; k < n - i; k++)
-        sum += rest[k] * x[i + k];
-    return sum;
-}
-
-/* R rows of x from t on. */
-static INLINE void dot_number_rows(float *y, size_t stride, uint32_t id, const uint8_t *row,
-                                   const struct qv_narrow *q, size_t t, const size_t R)
-{
-    const size_t n = q->n;
-    const float *x = q->x + t * n;
-    __m256 acc[ROWS][2];
-    for (size_t r = 0; r < R; r++)
-        acc[r][0] = acc[r][1] = _mm256_setzero_ps();
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (size_t k = 0; k < 2; k++) {
-            const __m256 w = numbers(id, row, i + 8 * k);
-            for (size_t r = 0; r < R; r++)
-                acc[r][k] =
-                    _mm256_fmadd_ps(w, _mm256_loadu_ps(x + r * n + i + 8 * k), acc[r][k]);
-        }
-    for (size_t r = 0; r < R; r++) {
-        const float sum = sum_of(acc[r][0], acc[r][1]);
-        y[(t + r) * stride] = i < n ? finish(sum, id, row, x + r * n, i, n) : sum;
-    }
-}
-
-static INLINE void dot_numbers(float *y, size_t stride, uint32_t id, const uint8_t *row,
-                               const struct qv_narrow *q)
-{
-    size_t t = 0;
-    for (; t + 4 <= q->T; t += 4)
-        dot_number_rows(y, stride, id, row, q, t, 4);
-    for (; t < q->T; t++)
-        dot_number_rows(y, stride, id, row, q, t, 1);
-}
-
 /* ---- widening ---- */
 
 /* Sixteen elements of one group, rounded as in block.c. */
@@ -589,14 +526,6 @@ static INLINE void widen_codes(float *out, const struct qv_block_layout *l,
     }
 }
 
-static INLINE void widen_numbers(float *out, uint32_t id, const uint8_t *row, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(out + i, numbers(id, row, i));
-    widen_rest(out + i, id, row, i, n - i);
-}
-
 /* ---- one function a type ---- */
 
 #define WITH_CODES(type)                                                                   \
@@ -610,17 +539,6 @@ static INLINE void widen_numbers(float *out, uint32_t id, const uint8_t *row, si
         widen_codes(out, &type, row, n);                                                   \
     }
 
-#define WITHOUT_CODES(type, id)                                                            \
-    static void dot_##type(float *y, size_t stride, const uint8_t *row,                    \
-                           const struct qv_narrow *q)                                      \
-    {                                                                                      \
-        dot_numbers(y, stride, id, row, q);                                                \
-    }                                                                                      \
-    static void widen_##type(float *out, const uint8_t *row, size_t n)                     \
-    {                                                                                      \
-        widen_numbers(out, id, row, n);                                                    \
-    }
-
 WITH_CODES(q4_0)
 WITH_CODES(q4_1)
 WITH_CODES(q5_0)
@@ -631,9 +549,6 @@ WITH_CODES(q3_k)
 WITH_CODES(q4_k)
 WITH_CODES(q5_k)
 WITH_CODES(q6_k)
-WITHOUT_CODES(f32, QV_BLOCK_F32)
-WITHOUT_CODES(f16, QV_BLOCK_F16)
-WITHOUT_CODES(bf16, QV_BLOCK_BF16)
 
 struct functions {
     void (*dot)(float *y, size_t stride, const uint8_t *row, const struct qv_narrow *q);
@@ -643,15 +558,13 @@ struct functions {
 static struct functions functions_of(const struct qv_block_type *b)
 {
     static const struct functions of[] = {
-        [QV_BLOCK_F32] = {dot_f32, widen_f32},    [QV_BLOCK_F16] = {dot_f16, widen_f16},
         [QV_BLOCK_Q4_0] = {dot_q4_0, widen_q4_0}, [QV_BLOCK_Q4_1] = {dot_q4_1, widen_q4_1},
         [QV_BLOCK_Q5_0] = {dot_q5_0, widen_q5_0}, [QV_BLOCK_Q5_1] = {dot_q5_1, widen_q5_1},
         [QV_BLOCK_Q8_0] = {dot_q8_0, widen_q8_0}, [QV_BLOCK_Q2_K] = {dot_q2_k, widen_q2_k},
         [QV_BLOCK_Q3_K] = {dot_q3_k, widen_q3_k}, [QV_BLOCK_Q4_K] = {dot_q4_k, widen_q4_k},
         [QV_BLOCK_Q5_K] = {dot_q5_k, widen_q5_k}, [QV_BLOCK_Q6_K] = {dot_q6_k, widen_q6_k},
-        [QV_BLOCK_BF16] = {dot_bf16, widen_bf16},
     };
-    qv_check(b->computes);
+    qv_check(b->computes && b->layout);
     return of[b->id];
 }
 
@@ -664,7 +577,10 @@ void qv__dot_blocks_avx2(float *y, size_t stride, const struct qv_block_type *b,
 void qv__widen_avx2(float *out, const struct qv_block_type *b, const void *blocks, size_t n)
 {
     qv_check(n % b->n == 0);
-    functions_of(b).widen(out, blocks, n);
+    if (b->layout)
+        functions_of(b).widen(out, blocks, n);
+    else
+        qv__widen_numbers_avx2(out, b->id, blocks, n);
 }
 #else
 typedef int qv__no_block_avx2; // a translation unit may not be empty

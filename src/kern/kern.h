@@ -10,6 +10,7 @@
 
 #include "kern/block_dot.h"
 #include "kern/fit.h"
+#include "kern/numbers.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -40,21 +41,21 @@ struct qv_kern {
     /* sum of a[i] * b[i] */
     float (*dot)(const float *a, const float *b, size_t n);
 
-    /* sum of w[i] * x[i], w stored as bfloat16 */
-    float (*dot_bf16)(const uint16_t *w, const float *x, size_t n);
+    /* y[t * y_stride + r] = sum of w[r * stride + i] * x[t * n + i]: rows of W times each
+     * row of x. A sum is the same to the bit however many others are asked for. W is of
+     * the type F32, F16 or BF16 (QV_BLOCK_...). */
+    void (*dots)(float *y, uint32_t type, const void *w, const float *x, struct qv_dots d);
 
     /* y[i] += a * x[i] */
     void (*axpy)(float *y, float a, const float *x, size_t n);
-
-    /* z[r] = sum of A[r, i] * x[i], for each of the rows of A [rows, n] */
-    void (*dot_rows)(float *z, const float *A, size_t rows, const float *x, size_t n);
 
     /* y[i] += c[0] * B[0, i] + c[1] * B[1, i] + ..., row after row, of the rows of B, each
      * `stride` after the last and n long */
     void (*axpy_rows)(float *y, const float *c, const float *B, size_t rows, size_t stride,
                       size_t n);
 
-    /* The same with rows of whole numbers, which read half as many bytes */
+    /* Rows of whole numbers, which read half as many bytes: the same, and
+     * z[r] = sum of A[r, i] * x[i] for each of the rows of A [rows, n] */
     void (*dot_rows_i16)(float *z, const int16_t *A, size_t rows, const float *x, size_t n);
     void (*axpy_rows_i16)(float *y, const float *c, const int16_t *B, size_t rows,
                           size_t stride, size_t n);

@@ -13,24 +13,30 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static float dot_bf16(const uint16_t *w, const float *x, size_t n)
+void qv__dots(float *y, uint32_t type, const void *w, const float *x, struct qv_dots d)
 {
-    float sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += qv__bf16_to_f32(w[i]) * x[i];
-    return sum;
+    enum { RUN = QV_BLOCK_MAX };
+    const struct qv_block_type *b = qv__block(type);
+    float value[RUN];
+    qv_check(b && b->computes && !b->layout);
+    for (size_t r = 0; r < d.rows; r++) {
+        const char *row = (const char *)w + r * d.stride * b->bytes;
+        for (size_t t = 0; t < d.T; t++)
+            y[t * d.y_stride + r] = 0;
+        for (size_t i = 0; i < d.n; i += RUN) {
+            const size_t n = qv__min(RUN, d.n - i);
+            qv__block_decode(value, b, row + i * b->bytes, n);
+            for (size_t t = 0; t < d.T; t++)
+                for (size_t k = 0; k < n; k++)
+                    y[t * d.y_stride + r] += value[k] * x[t * d.n + i + k];
+        }
+    }
 }
 
 static void axpy(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         y[i] += a * x[i];
-}
-
-static void dot_rows(float *z, const float *A, size_t rows, const float *x, size_t n)
-{
-    for (size_t r = 0; r < rows; r++)
-        z[r] = dot(A + r * n, x, n);
 }
 
 static void axpy_rows(float *y, const float *c, const float *B, size_t rows, size_t stride,
@@ -141,9 +147,8 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
 const struct qv_kern qv__kern_ref = {
     .name = "ref",
     .dot = dot,
-    .dot_bf16 = dot_bf16,
+    .dots = qv__dots,
     .axpy = axpy,
-    .dot_rows = dot_rows,
     .axpy_rows = axpy_rows,
     .dot_rows_i16 = dot_rows_i16,
     .axpy_rows_i16 = axpy_rows_i16,

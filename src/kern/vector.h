@@ -36,14 +36,6 @@ static inline float fast_exp(float x)
     return p * two_n;
 }
 
-static inline float widen(uint16_t h)
-{
-    uint32_t bits = (uint32_t)h << 16;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 static float dot(const float *a, const float *b, size_t n)
 {
     float sum = 0;
@@ -53,41 +45,11 @@ static float dot(const float *a, const float *b, size_t n)
     return sum;
 }
 
-static float dot_bf16(const uint16_t *w, const float *x, size_t n)
-{
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (size_t i = 0; i < n; i++)
-        sum += widen(w[i]) * x[i];
-    return sum;
-}
-
 static void axpy(float *y, float a, const float *x, size_t n)
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         y[i] += a * x[i];
-}
-
-/* Four rows at a time: each x[i] is loaded once for them, and four sums do not wait for one
- * another. */
-static void dot_rows(float *z, const float *A, size_t rows, const float *x, size_t n)
-{
-    size_t r = 0;
-    for (; r + 4 <= rows; r += 4) {
-        const float *a = A + r * n, *b = a + n, *c = b + n, *d = c + n;
-        float za = 0, zb = 0, zc = 0, zd = 0;
-#pragma omp simd reduction(+ : za, zb, zc, zd)
-        for (size_t i = 0; i < n; i++) {
-            za += a[i] * x[i];
-            zb += b[i] * x[i];
-            zc += c[i] * x[i];
-            zd += d[i] * x[i];
-        }
-        z[r] = za, z[r + 1] = zb, z[r + 2] = zc, z[r + 3] = zd;
-    }
-    for (; r < rows; r++)
-        z[r] = dot(A + r * n, x, n);
 }
 
 /* Four rows at a time: each y[i] is loaded and stored once for them. */
@@ -221,7 +183,7 @@ static void adamw(float *p, const float *g, float *m, float *v, size_t n,
 
 #define QV_VECTOR_TABLE(isa)                                                               \
     {                                                                                      \
-        .name = isa, .dot = dot, .dot_bf16 = dot_bf16, .axpy = axpy, .dot_rows = dot_rows, \
+        .name = isa, .dot = dot, .dots = qv__dots_avx2, .axpy = axpy,                      \
         .axpy_rows = axpy_rows, .dot_rows_i16 = dot_rows_i16,                              \
         .axpy_rows_i16 = axpy_rows_i16, .scale_mul = scale_mul, .exp_sum = exp_sum,        \
         .max = largest, .swiglu = swiglu, .swiglu_back = swiglu_back,                      \

@@ -126,8 +126,10 @@ void qv__compose(float *y, const float *x, size_t T, const struct qv_bank_site *
             for (size_t i = room->group[g]; i < room->group[g + 1]; i++) {
                 const size_t p = room->pair[i];
                 const int e = r->expert[p];
-                kern->dot_rows(room->z + p * R, s->A[e], rank_of(s, e), x + p / k * s->D_in,
-                               s->D_in);
+                kern->dots(
+                    room->z + p * R, QV_BLOCK_F32, s->A[e], x + p / k * s->D_in,
+                    (struct qv_dots){
+                        .n = s->D_in, .rows = rank_of(s, e), .stride = s->D_in, .T = 1});
             }
         }
 #pragma omp for schedule(static)

@@ -46,15 +46,17 @@ static void one_query(float *out, float *lse, const float *q, const struct seen 
     const float scale = scale_of(d);
     const size_t stride = d.Hk * d.E, n = s->n[0] + s->n[1];
     for (size_t part = 0, at = 0; part < 2; at += s->n[part++])
-        for (size_t j = 0; j < s->n[part]; j++)
-            p[at + j] = kern->dot(q, s->k[part] + j * stride, d.E);
+        kern->dots(
+            p + at, QV_BLOCK_F32, s->k[part], q,
+            (struct qv_dots){.n = d.E, .rows = s->n[part], .stride = stride, .T = 1});
     float shift = scale * kern->max(p, n);
     float sum = kern->exp_sum(p, scale, shift, n);
     for (size_t e = 0; e < d.E; e++)
         out[e] = 0;
+    for (size_t j = 0; j < n; j++)
+        p[j] /= sum;
     for (size_t part = 0, at = 0; part < 2; at += s->n[part++])
-        for (size_t j = 0; j < s->n[part]; j++)
-            kern->axpy(out, p[at + j] / sum, s->v[part] + j * stride, d.E);
+        kern->axpy_rows(out, p + at, s->v[part], s->n[part], stride, d.E);
     if (lse)
         *lse = shift + logf(sum);
 }

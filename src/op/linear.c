@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-    SLAB = 1 << 22, // floats of a slab, or one row if that is more
-    GROUPS = 32     // of few rows, multiplied in one go
+    SLAB = 1 << 22,        // floats of a slab, or one row if that is more
+    GROUPS = 32,           // of few rows, multiplied in one go
+    WORTH_A_TEAM = 1 << 18 // products; fewer take one thread less than waking others does
 };
 
 void qv__weight_lies_at(struct qv_weight *w, const void *data,
@@ -24,25 +25,38 @@ void qv__weight_lies_at(struct qv_weight *w, const void *data,
     }
 }
 
+/* What W is made of, and where. */
+static uint32_t type_of(const struct qv_weight *w)
+{
+    return w->f32 ? QV_BLOCK_F32 : w->bf16 ? QV_BLOCK_BF16 : w->type->id;
+}
+
+static bool has_codes(const struct qv_weight *w)
+{
+    return w->blocks && w->type->layout;
+}
+
+static const char *row_of(const struct qv_weight *w, size_t o)
+{
+    if (w->f32)
+        return (const char *)(w->f32 + o * w->D_in);
+    if (w->bf16)
+        return (const char *)(w->bf16 + o * w->D_in);
+    return (const char *)w->blocks +
+           (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
+}
+
 /* Each output element is one dot product along a row of W, so each row of W is
  * read once however many threads there are. */
 static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t T)
 {
+    const size_t chunk = w->order ? 1 : 24; // rows of W that stay near while x meets them
     const struct qv_kern *k = qv__kern();
-#pragma omp parallel for schedule(static) if (w->D_out * w->D_in > 1 << 15)
-    for (size_t o = 0; o < w->D_out; o++) {
-        for (size_t t = 0; t < T; t++)
-            y[t * w->D_out + o] =
-                w->bf16 ? k->dot_bf16(w->bf16 + o * w->D_in, x + t * w->D_in, w->D_in)
-                        : k->dot(w->f32 + o * w->D_in, x + t * w->D_in, w->D_in);
-    }
-}
-
-/* Row o of W, which is in blocks. */
-static const char *row_of(const struct qv_weight *w, size_t o)
-{
-    return (const char *)w->blocks +
-           (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
+    const size_t D = w->D_in;
+#pragma omp parallel for schedule(static) if (w->D_out * D * T > WORTH_A_TEAM)
+    for (size_t o = 0; o < w->D_out; o += chunk)
+        k->dots(y + o, type_of(w), row_of(w, o), x,
+                (struct qv_dots){D, qv__min(chunk, w->D_out - o), D, T, w->D_out});
 }
 
 /* One row of W, widened a run at a time, times each of few rows of x. */
@@ -73,7 +87,7 @@ static void tile_in_blocks(float *y, const struct qv_weight *w, size_t o, size_t
             k->dot_blocks(y + o, w->D_out, w->type, row_of(w, o), q);
 }
 
-/* The same with blocks, by groups of few rows of x; x is narrowed unless it is to stay
+/* The same with codes, by groups of few rows of x; x is narrowed unless it is to stay
  * exact. A tile of W's rows stays near while all groups meet it, and in the meantime a
  * group stays nearer. */
 static void groups_in_blocks(float *y, const float *x, const struct qv_weight *w, size_t T,
@@ -87,12 +101,12 @@ static void groups_in_blocks(float *y, const float *x, const struct qv_weight *w
     for (size_t g = 0; g < n; g++)
         qv__narrow_init(&q[g], w->type, x + g * FEW * D, qv__min(FEW, T - g * FEW), D,
                         room.slab + g * floats);
-    const bool is_exact = room.is_exact && q[0].group;
-#pragma omp parallel for schedule(static) if (q[0].group && n > 1)
+    const bool is_exact = room.is_exact;
+#pragma omp parallel for schedule(static) if (n > 1)
     for (size_t g = 0; g < n; g++)
         if (!is_exact)
             k->narrow(&q[g]);
-#pragma omp parallel for schedule(static) if (w->D_out * D * T > 1 << 15)
+#pragma omp parallel for schedule(static) if (w->D_out * D * T > WORTH_A_TEAM)
     for (size_t o = 0; o < w->D_out; o += TILE)
         for (size_t g = 0; g < n; g++)
             tile_in_blocks(y + g * FEW * w->D_out, w, o, qv__min(o + TILE, w->D_out), &q[g],
@@ -169,12 +183,12 @@ static void with_slabs_back(float *dx, const float *dy, const struct qv_weight *
 void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
                 struct qv_linear_room room)
 {
-    if (w->blocks && T < QV_FEW_ROWS_IN_BLOCKS) {
+    if (has_codes(w) && T < QV_FEW_ROWS_IN_BLOCKS) {
         rows_in_blocks(y, x, w, T, room);
+    } else if (T < (w->blocks ? QV_FEW_ROWS_IN_BLOCKS : QV_FEW_ROWS)) {
+        few_rows(y, x, w, T);
     } else if (w->blocks) {
         with_slabs(y, x, w, T, room.slab);
-    } else if (T < QV_FEW_ROWS) {
-        few_rows(y, x, w, T);
     } else if (room.half && w->bf16) {
         round_rows(room.half, x, T * w->D_in);
         qv__bgemm(true, T, w->D_out, w->D_in, room.half, w->bf16, false, y);
@@ -188,7 +202,7 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
 void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room)
 {
-    if (w->blocks)
+    if (has_codes(w))
         rows_in_blocks(y, x, w, T, room);
     else
         few_rows(y, x, w, T);

@@ -1,15 +1,19 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
-#include "model/decoder.h"
 #include "model/reader.h"
 #include "model/reading.h"
 #include "model/reuse.h"
+#include "server/lane.h"
 #include "server/prefix.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP = 16 }; // prompt rows whose logits or hidden states are looked at at a time
+enum {
+    GROUP = 16,     // prompt rows whose logits or hidden states are looked at at a time
+    SMALL = 1 << 24 // weights of a model that threads had better not share a pass over
+};
 
 struct slot {
     struct qv_job *job; // shared; NULL: free
@@ -24,27 +28,20 @@ struct slot {
     uint64_t since;         // smaller: came earlier
 };
 
-/* A pass being made. */
-struct pass {
-    struct qv_batch b;
-    struct qv_parts parts;
-    size_t n_rows; // of logits that lead to tokens
-};
-
 struct qv_mix {
     const qv_model *m;
-    struct qv_acts acts;
     size_t n_slots, n_ctx, chunk;
     uint64_t n_added;
     struct qv_prefix *prefix; // or NULL
     size_t n_reused;
-    struct slot *slot;         // [n_slots]
-    struct qv_cache **cache;   // [n_slots]
-    struct qv_seq *seq;        // [n_slots]
-    struct qv_pass_part *part; // [n_slots]
-    int *token, *pos, *group;  // [n_slots + the last chunk], twice; [GROUP]
-    int *row;                  // [n_slots] rows that lead to a token
-    struct slot **speaker;     // [n_slots] and whose they are
+    struct slot *slot;       // [n_slots]
+    struct qv_cache **cache; // [n_slots]
+    struct slot **reader;    // [n_readers] whose prompts are read in this turn
+    size_t n_readers;
+    int group[GROUP];     // rows that are looked at
+    struct qv_lane whole; // the team's
+    struct qv_lane *lane; // [n_lanes] of a thread each
+    size_t n_lanes;       // 0: the model is not small
 };
 
 /* The most tokens of a prompt's last chunk: one of a few tokens more costs less than a
@@ -66,6 +63,31 @@ static size_t chunks_before_last(const struct qv_mix *x, size_t n)
     return n <= last_chunk(x) ? 0 : (n - last_chunk(x) + x->chunk - 1) / x->chunk;
 }
 
+static qv_status count(void *arg, const char *name, struct qv_weight *w, qv_err *err)
+{
+    (void)name, (void)err;
+    *(size_t *)arg += w->D_out * w->D_in;
+    return QV_OK;
+}
+
+/* A lane for each thread, if the model is small and several jobs may speak at once. */
+static qv_status open_lanes(struct qv_mix *x, qv_err *err)
+{
+    const size_t n = qv__min((size_t)omp_get_max_threads(), x->n_slots);
+    size_t n_weights = 0;
+    qv_status result = qv__model_each((qv_model *)(uintptr_t)x->m, count, &n_weights, err);
+    if (result || n_weights > SMALL || n < 2)
+        return result;
+    x->lane = calloc(n, sizeof *x->lane);
+    if (!x->lane)
+        return qv_fail(err, QV_ENOMEM, "no memory for %zu requests", x->n_slots);
+    const size_t share = (x->n_slots + n - 1) / n;
+    for (; !result && x->n_lanes < n; x->n_lanes += !result)
+        result =
+            qv__lane_init(&x->lane[x->n_lanes], x->m, share, share, x->n_ctx, share, err);
+    return result;
+}
+
 qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, size_t n_ctx,
                       size_t chunk, size_t prefix_bytes, qv_err *err)
 {
@@ -75,22 +97,16 @@ qv_status qv__mix_new(struct qv_mix **out, const qv_model *m, size_t n_slots, si
     if (!x)
         return qv_fail(err, QV_ENOMEM, "no memory for %zu requests", n_slots);
     *x = (struct qv_mix){.m = m, .n_slots = n_slots, .n_ctx = n_ctx, .chunk = chunk};
-    size_t T = n_slots + last_chunk(x);
-    qv_status result =
-        qv__acts_init(&x->acts, m, T, n_ctx, qv__max(n_slots, GROUP), 0, 0, err);
+    qv_status result = qv__lane_init(&x->whole, m, n_slots, n_slots + last_chunk(x), n_ctx,
+                                     qv__max(n_slots, GROUP), err);
+    if (!result)
+        result = open_lanes(x, err);
     if (!result && prefix_bytes)
         result = qv__prefix_new(&x->prefix, m, chunk, prefix_bytes, err);
     x->slot = calloc(n_slots, sizeof *x->slot);
     x->cache = calloc(n_slots, sizeof *x->cache);
-    x->seq = calloc(n_slots, sizeof *x->seq);
-    x->part = calloc(n_slots, sizeof *x->part);
-    x->token = calloc(T, sizeof *x->token);
-    x->pos = calloc(T, sizeof *x->pos);
-    x->group = calloc(GROUP, sizeof *x->group);
-    x->row = calloc(n_slots, sizeof *x->row);
-    x->speaker = calloc(n_slots, sizeof *x->speaker);
-    if (!result && (!x->slot || !x->cache || !x->seq || !x->part || !x->token || !x->pos ||
-                    !x->group || !x->row || !x->speaker))
+    x->reader = calloc(n_slots, sizeof *x->reader);
+    if (!result && (!x->slot || !x->cache || !x->reader))
         result = qv_fail(err, QV_ENOMEM, "no memory for %zu requests", n_slots);
     for (size_t i = 0; !result && i < n_slots; i++)
         x->cache[i] = &x->slot[i].cache;
@@ -120,17 +136,14 @@ void qv__mix_free(struct qv_mix *x)
     for (size_t i = 0; x->slot && i < x->n_slots; i++)
         if (x->slot[i].job)
             leave(&x->slot[i], QV_FINISH_FAILED, &err);
-    qv__acts_end(&x->acts);
+    for (size_t i = 0; i < x->n_lanes; i++)
+        qv__lane_end(&x->lane[i]);
+    qv__lane_end(&x->whole);
     qv__prefix_free(x->prefix);
+    free(x->lane);
     free(x->slot);
     free(x->cache);
-    free(x->seq);
-    free(x->part);
-    free(x->token);
-    free(x->pos);
-    free(x->group);
-    free(x->row);
-    free(x->speaker);
+    free(x->reader);
     free(x);
 }
 
@@ -191,38 +204,32 @@ static bool is_reading(const struct slot *s)
     return s->job && s->n_fed < qv__job_opts(s->job)->n_prompt;
 }
 
-/* The job whose prompt has waited longest, or NULL. */
-static struct slot *next_reader(struct qv_mix *x)
+/* The job whose prompt has waited longest, of those that came after `since`; or NULL. */
+static struct slot *next_reader(struct qv_mix *x, uint64_t since)
 {
     struct slot *first = NULL;
     for (size_t i = 0; i < x->n_slots; i++)
-        if (is_reading(&x->slot[i]) && (!first || x->slot[i].since < first->since))
+        if (is_reading(&x->slot[i]) && x->slot[i].since >= since &&
+            (!first || x->slot[i].since < first->since))
             first = &x->slot[i];
     return first;
 }
 
-/* The next n tokens of a slot go into the pass. */
-static void feed(struct qv_mix *x, struct pass *p, struct slot *s, size_t n)
+/* The next n tokens of a slot go into a lane. */
+static void feed(struct qv_mix *x, struct qv_lane *l, struct slot *s, size_t n)
 {
     const struct qv_job_opts *o = qv__job_opts(s->job);
     const bool reads = is_reading(s);
-    const size_t begin = p->b.T;
-    x->seq[p->b.n_seq++] = (struct qv_seq){
-        .begin = begin, .n = n, .n_past = s->n_fed, .cache = (size_t)(s - x->slot)};
-    x->part[p->parts.n++] =
-        (struct qv_pass_part){begin, n, s->update.bank ? &s->update : NULL};
-    if (s->trace)
-        qv__trace_begin(s->trace, s->n_fed);
-    p->parts.n_single += n == 1;
-    for (size_t i = 0; i < n; i++) {
-        x->token[begin + i] = reads ? o->prompt[s->n_fed + i] : s->last;
-        x->pos[begin + i] = (int)(s->n_fed + i);
-    }
-    p->b.T += n;
+    const size_t first = s->n_fed;
     s->n_fed += n;
-    if (s->n_fed >= o->n_prompt && s->n_fed < o->n_prompt + o->max_new) {
-        x->row[p->n_rows] = (int)(p->b.T - 1);
-        x->speaker[p->n_rows++] = s;
+    const bool leads = s->n_fed >= o->n_prompt && s->n_fed < o->n_prompt + o->max_new;
+    const size_t begin = qv__lane_feed(l, (size_t)(s - x->slot), first, n,
+                                       s->update.bank ? &s->update : NULL, leads);
+    if (s->trace)
+        qv__trace_begin(s->trace, first);
+    for (size_t i = 0; i < n; i++) {
+        l->token[begin + i] = reads ? o->prompt[first + i] : s->last;
+        l->pos[begin + i] = (int)(first + i);
     }
 }
 
@@ -244,9 +251,9 @@ static void look_at_chunk(struct qv_mix *x, const struct qv_pass *pass, struct s
         else
             qv__decoder_normed(&whole, x->group, m);
         if (o->wants_mean)
-            qv__job_add_hidden(s->job, x->acts.row_normed, m, D);
+            qv__job_add_hidden(s->job, pass->a->row_normed, m, D);
         for (size_t j = 0; o->wants_prompt && j < m && first + i + j + 1 < o->n_prompt; j++)
-            qv__job_read(s->job, first + i + j + 1, x->acts.logits + j * V, V);
+            qv__job_read(s->job, first + i + j + 1, pass->a->logits + j * V, V);
     }
 }
 
@@ -282,10 +289,11 @@ static void end_what_is_done(struct qv_mix *x)
 /* Let the router of that slot read; returns how many tokens. */
 static size_t read_ahead(struct qv_mix *x, struct slot *s)
 {
-    const struct qv_pass pass = {.m = x->m, .a = &x->acts, .cache = x->cache};
+    const struct qv_pass pass = qv__lane_pass(x->m, &x->whole, x->cache);
     size_t n = qv__reader_next(&s->reader, x->chunk);
     if (n)
-        qv__reader_read(&s->reader, &pass, (size_t)(s - x->slot), x->token, x->pos, n);
+        qv__reader_read(&s->reader, &pass, (size_t)(s - x->slot), x->whole.token,
+                        x->whole.pos, n);
     return n;
 }
 
@@ -316,42 +324,117 @@ static void remember(struct qv_mix *x, struct slot *s, size_t n)
                         &s->cache, s->n_fed - n);
 }
 
-size_t qv__mix_turn(struct qv_mix *x)
+/* After a pass: what was fed is told, and the tokens that its rows lead to. */
+static void speak_all(struct qv_mix *x, struct qv_lane *l)
 {
-    struct pass p = {.b = {.token = x->token, .pos = x->pos, .seq = x->seq},
-                     .parts = {.at = x->part}};
-    drop_canceled(x);
-    struct slot *reader = next_reader(x);
-    const size_t n_ahead = reader ? read_ahead(x, reader) : 0;
-    if (n_ahead)
-        reader = NULL; // its own tokens come in a later turn
-    if (reader)
-        recall(x, reader);
-    size_t n =
-        reader ? next_chunk(x, qv__job_opts(reader->job)->n_prompt - reader->n_fed) : 0;
+    const size_t V = x->m->c.V;
+    for (size_t i = 0; i < l->b.n_seq; i++) {
+        struct slot *s = &x->slot[l->seq[i].cache];
+        qv__job_fed(s->job, s->n_fed);
+    }
+#pragma omp parallel for schedule(dynamic) if (l->n_rows > 1)
+    for (size_t i = 0; i < l->n_rows; i++)
+        speak(x, &x->slot[l->slot[i]], l->acts.logits + i * V);
+}
+
+/* The team's pass, and what is to be done with what it read. */
+static void pass_together(struct qv_mix *x)
+{
+    struct qv_lane *l = &x->whole;
+    const struct qv_pass pass = qv__lane_pass(x->m, l, x->cache);
+    if (l->b.T == 0)
+        return;
+    qv__decoder_forward(&pass);
+    for (size_t i = 0; i < l->b.n_seq; i++) {
+        const struct qv_seq *q = &l->seq[i];
+        struct slot *s = &x->slot[q->cache];
+        const struct qv_job_opts *o = qv__job_opts(s->job);
+        if (q->n_past >= o->n_prompt)
+            continue; // it speaks
+        remember(x, s, q->n);
+        if (o->wants_prompt || o->wants_mean)
+            look_at_chunk(x, &pass, s, q->begin, q->n);
+    }
+    qv__decoder_logits(&pass, l->row, l->n_rows);
+    speak_all(x, l);
+}
+
+/* A pass in each lane. Inside them a product has one thread, as that of a single row has
+ * anyway: to the bit, what comes of a row does not depend on which way it goes. */
+static void pass_apart(struct qv_mix *x)
+{
+#pragma omp parallel for schedule(static, 1) num_threads((int)x->n_lanes)
+    for (size_t i = 0; i < x->n_lanes; i++) {
+        struct qv_lane *l = &x->lane[i];
+        const struct qv_pass pass = qv__lane_pass(x->m, l, x->cache);
+        qv__decoder_forward(&pass);
+        qv__decoder_logits(&pass, l->row, l->n_rows);
+        speak_all(x, l);
+    }
+}
+
+/* All that speak, a row each: into the lanes, if there are at least two for each, and else
+ * into the whole. Returns whether into the lanes. */
+static bool feed_speakers(struct qv_mix *x)
+{
+    size_t n = 0, n_speakers = 0;
+    for (size_t i = 0; i < x->n_slots; i++)
+        n_speakers += x->slot[i].job && !is_reading(&x->slot[i]);
+    const bool are_apart = x->n_lanes && n_speakers >= 2 * x->n_lanes;
     for (size_t i = 0; i < x->n_slots; i++)
         if (x->slot[i].job && !is_reading(&x->slot[i]))
-            feed(x, &p, &x->slot[i], 1);
-    if (reader)
-        feed(x, &p, reader, n);
-    if (p.b.T == 0)
-        return n_ahead;
-    struct qv_pass pass = {
-        .m = x->m, .a = &x->acts, .b = &p.b, .parts = &p.parts, .cache = x->cache};
-    qv__decoder_forward(&pass);
-    if (reader)
-        remember(x, reader, n);
-    if (reader &&
-        (qv__job_opts(reader->job)->wants_prompt || qv__job_opts(reader->job)->wants_mean))
-        look_at_chunk(x, &pass, reader, p.b.T - n, n);
-    qv__decoder_logits(&pass, x->row, p.n_rows);
-    for (size_t i = 0; i < x->n_slots; i++)
-        if (x->slot[i].job)
-            qv__job_fed(x->slot[i].job, x->slot[i].n_fed);
-    const float *logits = x->acts.logits;
-#pragma omp parallel for schedule(dynamic) if (p.n_rows > 1)
-    for (size_t i = 0; i < p.n_rows; i++)
-        speak(x, x->speaker[i], logits + i * x->m->c.V);
+            feed(x, are_apart ? &x->lane[n++ % x->n_lanes] : &x->whole, &x->slot[i], 1);
+    return are_apart;
+}
+
+/* The next chunks of prompts, in the order in which they came: one, and as many more as
+ * fit into the room of one. Returns how many tokens routers have read instead. */
+static size_t choose_readers(struct qv_mix *x)
+{
+    size_t n_ahead = 0, room = x->chunk;
+    x->n_readers = 0;
+    for (struct slot *s = next_reader(x, 0); s; s = next_reader(x, s->since + 1)) {
+        size_t n = read_ahead(x, s); // its own tokens come in a later turn
+        n_ahead += n;
+        if (n == 0) {
+            recall(x, s);
+            n = next_chunk(x, qv__job_opts(s->job)->n_prompt - s->n_fed);
+            if (n > room && room < x->chunk)
+                break;
+            x->reader[x->n_readers++] = s;
+        }
+        if (n >= room)
+            break;
+        room -= n;
+    }
+    return n_ahead;
+}
+
+static void feed_readers(struct qv_mix *x)
+{
+    for (size_t singles = 2; singles-- > 0;) // they come first
+        for (size_t i = 0; i < x->n_readers; i++) {
+            struct slot *s = x->reader[i];
+            const size_t n = next_chunk(x, qv__job_opts(s->job)->n_prompt - s->n_fed);
+            if (is_reading(s) && (n == 1) == (singles == 1))
+                feed(x, &x->whole, s, n);
+        }
+}
+
+size_t qv__mix_turn(struct qv_mix *x)
+{
+    qv__lane_begin(&x->whole);
+    for (size_t i = 0; i < x->n_lanes; i++)
+        qv__lane_begin(&x->lane[i]);
+    drop_canceled(x);
+    size_t n = choose_readers(x);
+    if (feed_speakers(x))
+        pass_apart(x);
+    feed_readers(x);
+    pass_together(x);
     end_what_is_done(x);
-    return n_ahead + p.b.T;
+    n += x->whole.b.T;
+    for (size_t i = 0; i < x->n_lanes; i++)
+        n += x->lane[i].b.T;
+    return n;
 }

@@ -1,9 +1,11 @@
 /* mix.h - the jobs in progress, and the pass that they share.
  *
  * A turn is one pass over the base with one row for each job that is speaking and a chunk
- * of the prompt of the one that has waited longest among those still being read. Each job
- * has its own keys and values and its own update (base, expert or router). A router by text
- * reads a prompt first (reader.h): in that turn, in place of the chunk.
+ * of the prompt of the one that has waited longest among those still being read, and of
+ * the next ones while theirs fit into what a chunk may have. Each job has its own keys and
+ * values and its own update (base, expert or router). A router by text reads a prompt first
+ * (reader.h): in that turn, in place of the chunk. The rows of a small model are dealt to
+ * threads instead, a pass each (lane.h).
  *
  * What a job says does not depend on the mix, to the last bit: the rows of jobs stay apart
  * (model/parts.h), and a prompt is cut at multiples of the chunk's size, wherever those

@@ -3,6 +3,7 @@
  * vector boundary, NaN, infinities and the ends of exp.
  */
 #include "base/base.h"
+#include "format/block_encode.h"
 #include "op/adamw.h"
 #include "support/experts.h"
 #include "support/kernels.h"
@@ -14,6 +15,7 @@
 #include <string.h>
 
 enum { SHORT = 68, MAX_N = 4099, OFF = 3, FENCE = 4, ROOM = MAX_N + OFF + FENCE };
+enum { MAX_ROW = 255, ROWS_OF_W = 8, ROWS_OF_X = 9 }; // more than a tile has of each
 
 static const size_t long_n[] = {128, 255, 1000, MAX_N};
 
@@ -55,25 +57,93 @@ static void dot_products_are_within_2_n_eps_of_the_sum_of_magnitudes(void **stat
 {
     (void)state;
     static float a[ROOM], b[ROOM];
-    static uint16_t w[ROOM];
     fill(a, 1);
     fill(b, 2);
-    qv__kern_ref.to_bf16(w, a, ROOM);
     size_t n;
     for (size_t k = 0; k < n_tables; k++)
         for (size_t i = 0, off = 0; length(i, &n); i++, off = (off + 1) % OFF) {
-            double sum = 0, size = 0, sum16 = 0, size16 = 0;
+            double sum = 0, size = 0;
             for (size_t j = off; j < off + n; j++) {
                 double p = (double)a[j] * (double)b[j];
-                double p16 = (double)widened(w[j]) * (double)b[j];
-                sum += p, size += fabs(p), sum16 += p16, size16 += fabs(p16);
+                sum += p, size += fabs(p);
             }
             float got = table[k]->dot(a + off, b + off, n), want = (float)sum;
-            float got16 = table[k]->dot_bf16(w + off, b + off, n), want16 = (float)sum16;
-            double bound = 2 * (double)n * (double)FLT_EPSILON;
-            assert_close(&got, &want, 1, bound * size, 0);
-            assert_close(&got16, &want16, 1, bound * size16, 0);
+            assert_close(&got, &want, 1, 2 * (double)n * (double)FLT_EPSILON * size, 0);
         }
+}
+
+/* Rows of W and of x, that are `n` long. */
+struct rows {
+    uint32_t type;
+    char w[ROWS_OF_W * (MAX_ROW + 2) * sizeof(float)]; // a number that lies between rows
+    float x[ROWS_OF_X * MAX_ROW];
+    struct qv_dots d;
+};
+
+static void make_rows(struct rows *m, uint32_t type, size_t n)
+{
+    const size_t stride = n + n % 3;
+    float *w = normals(ROWS_OF_W * stride, type + 1), *x = normals(ROWS_OF_X * n, n);
+    m->type = type;
+    m->d = (struct qv_dots){.n = n, .stride = stride, .y_stride = ROWS_OF_W + 1};
+    qv__block_encode(m->w, qv__block(type), w, ROWS_OF_W * stride);
+    memcpy(m->x, x, ROWS_OF_X * n * sizeof *x);
+    free(w);
+    free(x);
+}
+
+/* Row r of W times row t of x, and what it may be off: 2 n eps of the magnitudes. */
+static double row_by_row(double *bound, const struct rows *m, size_t r, size_t t)
+{
+    double sum = 0, size = 0;
+    const struct qv_block_type *b = qv__block(m->type);
+    for (size_t i = 0; i < m->d.n; i++) {
+        float w;
+        qv__block_decode(&w, b, m->w + (r * m->d.stride + i) * b->bytes, 1);
+        sum += (double)w * (double)m->x[t * m->d.n + i];
+        size += fabs((double)w * (double)m->x[t * m->d.n + i]);
+    }
+    *bound = 2 * (double)m->d.n * (double)FLT_EPSILON * size;
+    return sum;
+}
+
+static void check_rows(const struct qv_kern *k, struct rows *m)
+{
+    float alone[ROWS_OF_X * (ROWS_OF_W + 1)], y[ROWS_OF_X * (ROWS_OF_W + 1)];
+    const size_t bytes = qv__block(m->type)->bytes;
+    for (size_t t = 0; t < ROWS_OF_X; t++)
+        for (size_t r = 0; r < ROWS_OF_W; r++) {
+            double bound, want = row_by_row(&bound, m, r, t);
+            m->d.rows = m->d.T = 1;
+            float *to = alone + t * m->d.y_stride + r;
+            k->dots(to, m->type, m->w + r * m->d.stride * bytes, m->x + t * m->d.n, m->d);
+            assert_true(fabs((double)*to - want) <= bound);
+        }
+    for (m->d.T = 1; m->d.T <= ROWS_OF_X; m->d.T++)
+        for (m->d.rows = 1; m->d.rows <= ROWS_OF_W; m->d.rows++) {
+            for (size_t i = 0; i < QV_COUNT(y); i++)
+                y[i] = 42;
+            k->dots(y, m->type, m->w, m->x, m->d);
+            for (size_t i = 0; i < QV_COUNT(y); i++) {
+                const size_t t = i / m->d.y_stride, r = i % m->d.y_stride;
+                const bool is_asked = t < m->d.T && r < m->d.rows;
+                assert_true(y[i] == (is_asked ? alone[i] : 42)); // to the bit
+            }
+        }
+}
+
+static void rows_times_rows_are_each_the_product_of_those_two_alone(void **state)
+{
+    (void)state;
+    static const uint32_t type[] = {QV_BLOCK_F32, QV_BLOCK_F16, QV_BLOCK_BF16};
+    static struct rows m;
+    size_t n;
+    for (size_t k = 0; k < n_tables; k++)
+        for (size_t j = 0; j < QV_COUNT(type); j++)
+            for (size_t i = 1; length(i, &n) && n <= MAX_ROW; i++) {
+                make_rows(&m, type[j], n);
+                check_rows(table[k], &m);
+            }
 }
 
 static void axpy_and_scale_mul_round_each_element_and_touch_no_other(void **state)
@@ -104,7 +174,7 @@ static void axpy_and_scale_mul_round_each_element_and_touch_no_other(void **stat
 }
 
 /* Ten rows a bit apart, so that whole fours and what is left of them are met. */
-static void rows_are_multiplied_and_added_as_one_after_another(void **state)
+static void rows_are_added_as_one_after_another(void **state)
 {
     (void)state;
     enum { ROWS = 10, MOST = 1000 };
@@ -115,15 +185,6 @@ static void rows_are_multiplied_and_added_as_one_after_another(void **state)
     for (size_t k = 0; k < n_tables; k++)
         for (size_t i = 0; length(i, &n) && n <= MOST; i++)
             for (size_t rows = 0; rows <= ROWS; rows++) {
-                float z[ROWS + 1] = {[ROWS] = 0}, z_want[ROWS], size = 0;
-                z[rows] = 42;
-                table[k]->dot_rows(z, A, rows, was + 1, n);
-                qv__kern_ref.dot_rows(z_want, A, rows, was + 1, n);
-                for (size_t j = 0; j < n; j++)
-                    size += fabsf(was[1 + j]) * 5;
-                assert_close(z, z_want, rows, (double)size * 4e-6, 0);
-                assert_true(z[rows] == 42);
-
                 const size_t stride = n + 3 <= MOST ? n + 3 : n;
                 memcpy(y, was, sizeof y);
                 memcpy(want, was, sizeof want);
@@ -153,7 +214,8 @@ static void rows_of_whole_numbers_are_multiplied_as_those_numbers(void **state)
                 float z[ROWS + 1] = {[ROWS] = 0}, z_want[ROWS], size = 0;
                 z[rows] = 42;
                 table[k]->dot_rows_i16(z, whole, rows, x + 1, n);
-                qv__kern_ref.dot_rows(z_want, A, rows, x + 1, n);
+                qv__kern_ref.dots(z_want, QV_BLOCK_F32, A, x + 1,
+                                  (struct qv_dots){n, rows, n, 1, 0});
                 for (size_t j = 0; j < n; j++)
                     size += fabsf(x[1 + j]) * 33000;
                 assert_close(z, z_want, rows, (double)size * 4e-6, 0);
@@ -378,12 +440,9 @@ static void a_nan_stays_one_and_stays_where_it_is(void **state)
         for (size_t at = 0; at < N; at++) {
             float *x = normals(N, 11), *one = normals(N, 12), y[N], dg[N] = {0},
                   du[N] = {0};
-            uint16_t w[N];
             x[at] = NAN;
-            qv__kern_ref.to_bf16(w, x, N);
             assert_true(isnan(table[k]->dot(x, one, N)));
             assert_true(isnan(table[k]->dot(one, x, N)));
-            assert_true(isnan(table[k]->dot_bf16(w, one, N)));
             memcpy(y, one, sizeof y);
             table[k]->axpy(y, 2, x, N);
             for (size_t j = 0; j < N; j++)
@@ -474,8 +533,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fastest_table_is_taken_and_a_lesser_one_on_demand),
         cmocka_unit_test(dot_products_are_within_2_n_eps_of_the_sum_of_magnitudes),
+        cmocka_unit_test(rows_times_rows_are_each_the_product_of_those_two_alone),
         cmocka_unit_test(axpy_and_scale_mul_round_each_element_and_touch_no_other),
-        cmocka_unit_test(rows_are_multiplied_and_added_as_one_after_another),
+        cmocka_unit_test(rows_are_added_as_one_after_another),
         cmocka_unit_test(rows_of_whole_numbers_are_multiplied_as_those_numbers),
         cmocka_unit_test(the_largest_is_exact_wherever_it_stands),
         cmocka_unit_test(exp_and_its_sum_are_right_to_the_rounding_of_their_argument),
