@@ -241,6 +241,25 @@ void point_at(const char *selector)
                                      "mouse", "actions", move)));
 }
 
+void drop_on(const char *selector, const char *path)
+{
+    static const char *const steps[] = {"dragEnter", "dragOver", "drop"};
+    char script[512];
+    snprintf(script, sizeof script,
+             "(() => { const e = document.querySelector(`%s`); e.scrollIntoView({block: "
+             "'center'}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, "
+             "r.y + r.height / 2]; })()",
+             selector);
+    json_t *at = value_of(script);
+    const double x = json_number_value(json_array_get(at, 0));
+    const double y = json_number_value(json_array_get(at, 1));
+    for (size_t i = 0; i < QV_COUNT(steps); i++)
+        command("Input.dispatchDragEvent",
+                json_pack("{s:s, s:f, s:f, s:{s:[], s:[s], s:i}}", "type", steps[i], "x", x,
+                          "y", y, "data", "items", "files", path, "dragOperationsMask", 1));
+    json_decref(at);
+}
+
 /* The length of the character that begins there. */
 static size_t character(const char *text)
 {

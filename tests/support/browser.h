@@ -34,6 +34,9 @@ void click_on(const char *selector);
 void point_at(const char *selector);
 void type_into(const char *selector, const char *text);
 
+/* Drag a file or a directory from outside onto it, and let go. */
+void drop_on(const char *selector, const char *path);
+
 /* Press keys one after another, wherever the focus is: UTF-8, with WebDriver's characters
  * for those without one. */
 void press(const char *keys);
