@@ -101,7 +101,7 @@ $B/tests/e2e/serve_tls_test: LDLIBS += -lgnutls
 $(BENCH) $(TOOLS) $(EX): $B/%: $B/%.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/bench/ngram: $B/tests/support/ngram.o
-$B/bench/load: $(call obj,$(wildcard bench/clients/*.c))
+$B/bench/load $B/bench/peer: $(call obj,$(wildcard bench/clients/*.c))
 $(FUZZ): $B/%: $B/%.o $B/tests/fuzz/replay.o $B/libquiver.a
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

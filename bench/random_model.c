@@ -1,10 +1,11 @@
 /* random_model.c - a model of full size with random weights, to measure with.
  *
- *     build/release/bench/random_model phi-2|mistral-7b DIR
+ *     build/release/bench/random_model 110m|phi-2|mistral-7b DIR
  *
- * Writes DIR/config.json and one file of bfloat16 weights a layer, 5.6 GB for Phi-2 and
- * 14.5 GB for Mistral-7B: what such a model costs to run depends on its shape alone. It
- * has no tokenizer; put one beside it to talk to it, in tongues.
+ * Writes DIR/config.json and one file of bfloat16 weights a layer, 5.6 GB for Phi-2, 14.5
+ * GB for Mistral-7B and 0.2 GB for a Llama of 110 million weights: what such a model costs
+ * to run depends on its shape alone. It has no tokenizer; put one beside it to talk to it,
+ * in tongues.
  */
 #include "base/base.h"
 #include "base/file.h"
@@ -68,7 +69,27 @@ static const struct tensor mistral_rest[] = {
     {NULL, 0, 0},
 };
 
+static const struct tensor small_layer[] = {
+    {"input_layernorm.weight", 0, 768},    {"self_attn.q_proj.weight", 768, 768},
+    {"self_attn.k_proj.weight", 768, 768}, {"self_attn.v_proj.weight", 768, 768},
+    {"self_attn.o_proj.weight", 768, 768}, {"post_attention_layernorm.weight", 0, 768},
+    {"mlp.gate_proj.weight", 2048, 768},   {"mlp.up_proj.weight", 2048, 768},
+    {"mlp.down_proj.weight", 768, 2048},   {NULL, 0, 0},
+};
+static const struct tensor small_rest[] = {
+    {"model.embed_tokens.weight", 32000, 768},
+    {"model.norm.weight", 0, 768},
+    {NULL, 0, 0},
+};
+
 static const struct shape shapes[] = {
+    {"110m",
+     "{\"model_type\":\"llama\",\"hidden_size\":768,\"intermediate_size\":2048,"
+     "\"num_hidden_layers\":12,\"num_attention_heads\":12,\"num_key_value_heads\":12,"
+     "\"vocab_size\":32000,\"max_position_embeddings\":4096,\"hidden_act\":\"silu\","
+     "\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
+     "\"torch_dtype\":\"bfloat16\"}",
+     12, small_layer, small_rest},
     {"phi-2",
      "{\"model_type\":\"phi\",\"hidden_size\":2560,\"intermediate_size\":10240,"
      "\"num_hidden_layers\":32,\"num_attention_heads\":32,\"num_key_value_heads\":32,"
@@ -144,7 +165,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], shapes[i].name) == 0)
             s = &shapes[i];
     if (!s)
-        stop("give phi-2 or mistral-7b, and a directory");
+        stop("give 110m, phi-2 or mistral-7b, and a directory");
     qv_err err;
     char path[512], file[64], prefix[64];
     json_t *map = json_object();
