@@ -12,6 +12,7 @@
  * whatever else the machine does strikes all alike; each figure is the median of a few
  * turns.
  */
+#include "parts.h"
 #include "base/clock.h"
 #include "base/rng.h"
 #include "format/block_encode.h"
@@ -45,18 +46,6 @@ static uint64_t read_all(const uint64_t *at, size_t n)
     for (size_t i = 0; i < n; i++)
         all ^= at[i];
     return all;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double took[TURNS])
-{
-    qsort(took, TURNS, sizeof *took, by_size);
-    return took[TURNS / 2];
 }
 
 /* D_out rows, all alike: what they hold does not matter, only where. */
@@ -93,7 +82,7 @@ static void few(const struct qv_block_type *b, const struct buffers *m, size_t T
         reading[i] = t1 - t0;
     }
     (void)seen;
-    const double t = median(took), r = median(reading);
+    const double t = median(took, TURNS), r = median(reading, TURNS);
     printf("%s,%zu,%.2f,GB/s,%.1f,%.2f\n", b->name, T, 1e3 * t, 1e-9 * (double)bytes / t,
            r / t);
     fflush(stdout);
@@ -113,7 +102,7 @@ static void many(const struct qv_block_type *b, const struct buffers *m, const f
         took[i] = qv__seconds() - t1;
         plain[i] = t1 - t0;
     }
-    const double t = median(took), p = median(plain);
+    const double t = median(took, TURNS), p = median(plain, TURNS);
     printf("%s,%d,%.2f,GFLOP/s,%.1f,%.2f\n", b->name, MANY, 1e3 * t,
            2e-9 * MANY * MANY_OUT * D_IN / t, p / t);
     fflush(stdout);
@@ -171,7 +160,7 @@ static void alone(const char *name, const struct qv_block_type *b, const struct 
         took[i] = processor() - t2;
         plain[i] = t1 - t0;
     }
-    const double t = median(took), p = median(plain);
+    const double t = median(took, TURNS), p = median(plain, TURNS);
     printf("%s,%s,%.3f,%s,%.2f,%.1f\n", b->name, name, 1e3 * t, unit,
            amount * (double)n / t, p / t);
     fflush(stdout);

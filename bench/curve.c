@@ -195,18 +195,6 @@ static void run(struct bed *b, struct qv_update *u, size_t past, size_t n)
     }
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, by_size);
-    return x[n / 2];
-}
-
 /* One line: alone and with u, in turn. */
 static void pair(const char *what, size_t x, struct bed *b, struct qv_update *u,
                  size_t past, size_t n)

@@ -21,6 +21,7 @@
  *
  * CSV; the exit status is 1 after any error or wrong answer, or if memory grows.
  */
+#include "parts.h"
 #include "base/clock.h"
 #include "library/library.h"
 #include "clients/answer.h"
@@ -276,21 +277,6 @@ static void end_run(struct run *r)
 
 /* ---- figures ---- */
 
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The q-quantile of x [n], which is sorted by it. */
-static double quantile(double *x, size_t n, double q)
-{
-    if (n == 0)
-        return 0;
-    qsort(x, n, sizeof *x, by_size);
-    return x[(size_t)(q * (double)(n - 1) + 0.5)];
-}
-
 static void print(const char *what, double value)
 {
     printf("%s,%.4g\n", what, value);
@@ -523,16 +509,6 @@ static void read_options(struct options *o, int argc, char **argv)
                 ASK_KINDS);
         exit(2);
     }
-}
-
-/* The same OpenMP that the server has, whose threads sleep while they wait: the runtime
- * reads how before main. */
-static void wait_as_quiver_does(char **argv)
-{
-    if (getenv("OMP_WAIT_POLICY"))
-        return;
-    setenv("OMP_WAIT_POLICY", "passive", 1);
-    execv("/proc/self/exe", argv);
 }
 
 static void tell_problem(void *arg, const char *expert, const char *sentence)

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 /* The shape of 110 million weights that the benchmarks share. */
 static inline struct qv_config shape_110m(size_t n_ctx)
@@ -30,6 +31,36 @@ static inline double processor_seconds(void)
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static inline int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The q-quantile of x [n], which is sorted by it. */
+static inline double quantile(double *x, size_t n, double q)
+{
+    if (n == 0)
+        return 0;
+    qsort(x, n, sizeof *x, by_value);
+    return x[(size_t)(q * (double)(n - 1) + 0.5)];
+}
+
+static inline double median(double *x, size_t n)
+{
+    return quantile(x, n, 0.5);
+}
+
+/* The same OpenMP that quiver has, whose threads sleep while they wait: the runtime reads
+ * how before main, so start again. */
+static inline void wait_as_quiver_does(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY"))
+        return;
+    setenv("OMP_WAIT_POLICY", "passive", 1);
+    execv("/proc/self/exe", argv);
 }
 
 /* An expert of rank R at every site, a function of its seed: B, which begins as zero, is

@@ -8,6 +8,7 @@
  * the clock around qv_session_sync. CSV: tokens a second, medians, and how many times its
  * own.
  */
+#include "parts.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/rng.h"
@@ -88,18 +89,6 @@ static void theirs(double rate[KINDS], const struct options *o, const int *token
     free(body);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, size_t n)
-{
-    qsort(x, n, sizeof *x, by_value);
-    return x[n / 2];
-}
-
 static void compare(const qv_model *m, const struct options *o)
 {
     static const char *const name[KINDS] = {"prompt", "decode"};
@@ -122,15 +111,6 @@ static void compare(const qv_model *m, const struct options *o)
         printf("%s,%zu,%.1f,%.1f,%.2f\n", name[k], k == PROMPT ? o->prompt : o->tokens,
                median(own[k], o->rounds), median(peer[k], o->rounds),
                median(times[k], o->rounds));
-}
-
-/* The runtime reads how threads wait before main. */
-static void wait_as_quiver_does(char **argv)
-{
-    if (getenv("OMP_WAIT_POLICY"))
-        return;
-    setenv("OMP_WAIT_POLICY", "passive", 1);
-    execv("/proc/self/exe", argv);
 }
 
 int main(int argc, char **argv)

@@ -13,6 +13,7 @@
  * layer of Phi-2 does three times the work of its attention's maps; hence the last columns,
  * what routing adds to all of it.
  */
+#include "parts.h"
 #include "base/carve.h"
 #include "base/clock.h"
 #include "base/rng.h"
@@ -140,25 +141,6 @@ static struct qv_bank *make_bank(size_t K, size_t rank, struct qv_expert ***kept
     return b;
 }
 
-static double processor(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *seconds)
-{
-    qsort(seconds, RUNS, sizeof *seconds, by_size);
-    return seconds[RUNS / 2];
-}
-
 /* One row: `how` for n tokens. */
 static void measure_batch(const struct qv_bank *b, const struct qv_router *router,
                           const struct base *base, const float *x, float *y, size_t n,
@@ -173,20 +155,20 @@ static void measure_batch(const struct qv_bank *b, const struct qv_router *route
         size_t site = run * 7 % b->n_sites, at = run ? run - 1 : 0; // the first is thrown
         const float *x_run = x + run * 13 % T * D;
         for (size_t i = 0; i < 3; i++) {
-            double t0 = processor();
+            double t0 = processor_seconds();
             qv__linear(y, x_run, &base->map[i], n, base->room);
-            took[i][at] = processor() - t0;
+            took[i][at] = processor_seconds() - t0;
         }
-        double t0 = processor();
+        double t0 = processor_seconds();
         router->ops->route(router, site, x_run, n, u.z, &u.routing);
-        double t1 = processor();
+        double t1 = processor_seconds();
         qv__compose(y, x_run, n, &b->site[site], &u.routing, how, &u.room);
         took[3][at] = t1 - t0;
-        took[4][at] = processor() - t1;
+        took[4][at] = processor_seconds() - t1;
     }
     double us[5];
     for (size_t i = 0; i < 5; i++)
-        us[i] = 1e6 * median(took[i]) / (double)n;
+        us[i] = 1e6 * median(took[i], RUNS) / (double)n;
     printf("%zu,%zu,%s,%.2f,%.2f,%.2f,%.2f,%.2f", b->K, n,
            how == QV_FACTOR ? "factor" : "output", us[3], us[4], us[0], us[1], us[2]);
     for (size_t i = 0; i < 3; i++)
@@ -231,17 +213,17 @@ static void measure_dense(const struct base *base, size_t rank)
             const float *x_run = x + run * 13 % T * D;
             size_t at = run ? run - 1 : 0;
             for (size_t i = 0; i < 4; i++) {
-                double t0 = processor();
+                double t0 = processor_seconds();
                 if (i == 3)
                     qv__update_apply(&u, run * 7 % b->n_sites, y, x_run, n);
                 else
                     qv__linear(y, x_run, &base->map[i], n, base->room);
-                took[i][at] = processor() - t0;
+                took[i][at] = processor_seconds() - t0;
             }
         }
         double us[4];
         for (size_t i = 0; i < 4; i++)
-            us[i] = 1e6 * median(took[i]) / (double)n;
+            us[i] = 1e6 * median(took[i], RUNS) / (double)n;
         printf("%zu,%zu,%.2f,%.2f,%.2f,%.2f,%.1f,%.1f,%.1f\n", rank, n, us[3], us[0], us[1],
                us[2], 100 * us[3] / us[0], 100 * us[3] / us[1], 100 * us[3] / us[2]);
     }
