@@ -2,6 +2,7 @@
 #ifndef BENCH_PARTS_H
 #define BENCH_PARTS_H
 
+#include "cli/waiting.h"
 #include "lora/expert.h"
 #include "model/model.h"
 
@@ -53,14 +54,11 @@ static inline double median(double *x, size_t n)
     return quantile(x, n, 0.5);
 }
 
-/* The same OpenMP that quiver has, whose threads sleep while they wait: the runtime reads
- * how before main, so start again. */
+/* Start again with the OpenMP that quiver has. */
 static inline void wait_as_quiver_does(char **argv)
 {
-    if (getenv("OMP_WAIT_POLICY"))
-        return;
-    setenv("OMP_WAIT_POLICY", "passive", 1);
-    execv("/proc/self/exe", argv);
+    if (qv__ask_to_wait())
+        execv("/proc/self/exe", argv);
 }
 
 /* An expert of rank R at every site, a function of its seed: B, which begins as zero, is

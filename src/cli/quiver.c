@@ -1,5 +1,6 @@
 /* quiver.c - the program: a table of commands. */
 #include "cli/cli.h"
+#include "cli/waiting.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,16 +29,14 @@ static const struct command {
     {"report", "tables and figures of a run as one HTML file", cmd_report},
 };
 
-/* OpenMP's threads spin while they wait for one another. On a machine that does
- * anything else besides, that costs more than waking them (docs/decisions/0009).
- * The runtime reads its settings before main, so start again with them. */
+/* Start again with threads that wait as they should. */
 static void wait_politely(char **argv)
 {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
-        return;
     char path[4096]; // by its own name, which ps then shows
+    if (!qv__ask_to_wait())
+        return;
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1))
+    if (n <= 0)
         return;
     path[n] = '\0';
     execv(path, argv); // if that fails, go on as we are
