@@ -1,7 +1,7 @@
 /* load.c - quiver serve under load: is every answer right, and how fast are they?
  *
  *     build/release/bench/load [quiver=./quiver] [model=models/base] [seconds=600]
- *         [streams=64] [experts=256] [requests=96] [tokens=64] [window=8] [chunk=64]
+ *         [streams=64] [experts=256] [requests=96] [tokens=64] [window=8] [chunk=128]
  *         [pause=500] [rival=PORT]
  *
  * A server over a library of random experts, in a new directory in the current one. Each of
@@ -542,7 +542,7 @@ int main(int argc, char **argv)
                         .requests = 96,
                         .tokens = 64,
                         .window = 8,
-                        .chunk = 64,
+                        .chunk = 128,
                         .pause = 500};
     struct plan plan;
     qv_model *m;
@@ -558,9 +558,9 @@ int main(int argc, char **argv)
     printf("what,value\n");
     print("experts", (double)o.experts);
     print("streams", (double)o.streams);
+    learn(&plan, &o, server.port);
     if (o.window)
         compare_firsts(m, place, server.port);
-    learn(&plan, &o, server.port);
     size_t n_bad = o.window ? compare_rates(&plan, &o, &server) : 0;
     n_bad += load(&plan, &o, &server);
     int code = end_server(&server);

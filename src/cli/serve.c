@@ -184,7 +184,7 @@ static const struct argp_option options[] = {
     {"context", KEY_CONTEXT, "N", 0,
      "Tokens of a text, prompt and answer (the model's, up to 4096)", 3},
     {"chunk", KEY_CHUNK, "N", 0,
-     "Prompt tokens in one pass (64); up to half as many again in the last", 3},
+     "Prompt tokens in one pass (128); up to half as many again in the last", 3},
     {"prefix-cache", KEY_PREFIX, "MIB", 0,
      "Memory for keys and values of how prompts begin (256; 0: none)", 3},
     {"upload-limit", KEY_UPLOAD, "MIB", 0, "Of an expert that is sent (1024)", 3},

@@ -10,11 +10,11 @@
  * runtime has read it before main, and the program is to start itself again. */
 static inline bool qv__ask_to_wait(void)
 {
-    static const char times[] = "2000"; // that GNU's threads look
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT"))
         return false;
-    return setenv("GOMP_SPINCOUNT", times, 1) == 0 &&
-           setenv("OMP_WAIT_POLICY", "passive", 1) == 0; // others' sleep at once
+    return setenv("GOMP_SPINCOUNT", "2000", 1) == 0 &&    // looks, by GNU's runtime
+           setenv("OMP_WAIT_POLICY", "active", 1) == 0 && // 1000 where it has several teams
+           setenv("KMP_BLOCKTIME", "0", 1) == 0;          // milliseconds, by LLVM's
 }
 
 #endif

@@ -142,7 +142,7 @@ qv_status qv__engine_new(struct qv_engine **out, const qv_model *m,
         .n_slots = o.n_slots ? o.n_slots : 16,
         .n_queue = o.n_queue ? o.n_queue : 64,
         .n_ctx = o.n_ctx ? o.n_ctx : qv__min(has, CONTEXT),
-        .chunk = o.chunk ? o.chunk : 64,
+        .chunk = o.chunk ? o.chunk : 128,
         .prefix_bytes = o.prefix_bytes,
     };
     e->end = &e->first;

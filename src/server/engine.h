@@ -18,7 +18,7 @@ struct qv_engine_opts {
     size_t n_slots; // jobs in progress at most (16)
     size_t n_queue; // jobs waiting at most (64)
     size_t n_ctx;   // tokens of a job, prompt and answer, at most (the model's, up to 4096)
-    size_t chunk;   // prompt tokens in a pass (64), and half as many again in the last
+    size_t chunk;   // prompt tokens in a pass (128), and half as many again in the last
     size_t prefix_bytes; // for keys and values of how prompts begin, at most (none)
 };
 
