@@ -95,8 +95,8 @@ struct qv_kern {
     /* fills q with its x, narrowed; q is laid out */
     void (*narrow)(struct qv_narrow *q);
 
-    /* y[t * stride] = sum of w[i] * x[t, i], w a row of n elements in blocks of type b, x
-     * as q was made with, narrowed or not: see block_dot.h */
+    /* y[t * stride] = sum of w[i] * x[t, i], w a row of n elements in blocks of type b,
+     * which has codes, x as q was made with, narrowed or not: see block_dot.h */
     void (*dot_blocks)(float *y, size_t stride, const struct qv_block_type *b,
                        const void *row, const struct qv_narrow *q);
 
