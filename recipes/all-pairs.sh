@@ -33,6 +33,9 @@ options() {
     centroid) echo --top-k "$TOP_K" --temperature 0.05 ;;
     esac
 }
+routers_of() { # LIBRARY
+    case " $GROUPED " in *" $1 "*) echo $ROUTERS $INFORMED ;; *) echo $ROUTERS ;; esac
+}
 # pair SUITE LIBRARY ROUTER
 pair() {
     # shellcheck disable=SC2046 # so are options
@@ -44,9 +47,7 @@ for suite in held_out upstream; do
     score shared $suite shared --router uniform
 done
 for library in $GROUPED $MIXED; do
-    routers=$ROUTERS
-    case " $GROUPED " in *" $library "*) routers="$ROUTERS $INFORMED" ;; esac
-    for router in $routers; do
+    for router in $(routers_of $library); do
         case " $INFORMED " in *" $router "*)
             gates=
             [ "$router" != phatgoose ] || gates="--steps $GATE_STEPS"
@@ -57,9 +58,10 @@ for library in $GROUPED $MIXED; do
             ;;
         esac
         pair held_out "$library" "$router"
-        case " $UPSTREAM " in *" $library "*) pair upstream "$library" "$router" ;; esac
     done
-    case " $UPSTREAM " in *" $library "*) pair upstream "$library" oracle ;; esac
+done
+for library in $UPSTREAM; do
+    for router in $(routers_of $library) oracle; do pair upstream "$library" "$router"; done
 done
 
 rows() { # LIBRARY...
