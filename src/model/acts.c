@@ -84,6 +84,7 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     a->keys = qv__carve(&c, T, 1, 1, sizeof *a->keys);
     a->values = qv__carve(&c, T, 1, 1, sizeof *a->values);
     a->read = qv__carve(&c, T, 1, 1, sizeof *a->read);
+    a->read_part = qv__carve(&c, T, 1, 1, sizeof *a->read_part);
     carve_layers(a, &c, d, trains);
     a->proj = qv__carve_f32(&c, T, d->D);
     if (d->family->names.map[QV_QKV])

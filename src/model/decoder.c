@@ -248,16 +248,42 @@ static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
     down(p, l, x_next);
 }
 
-/* Whether the last layer may leave out rows that nobody reads. Routers by text know rows
- * by their number, parts are rows of a pass, and whoever watches wants to see all. */
-static bool leaves_out(const struct qv_pass *p)
+/* Whether an update must meet all rows of a pass: routers by text may know rows by their
+ * number, and whoever watches wants to see all. */
+static bool meets_all(const struct qv_update *u)
 {
-    const struct qv_update *u = p->update;
-    bool any = false;
-    for (size_t i = 0; i < p->b->n_seq; i++)
-        any |= p->b->seq[i].n_unread > 0;
-    return any && !p->parts && !p->train && !qv__update_reads(u) &&
-           !(u && (u->watch || u->see));
+    return u && (u->watch || u->see || (qv__update_reads(u) && !u->texts.is_one));
+}
+
+/* p->a->read become the sequences without those rows that the last layer may leave out; to
+ * attention what is left out of a sequence is its past. Returns how many rows are left. */
+static size_t choose_read(const struct qv_pass *p)
+{
+    size_t T = 0;
+    for (size_t i = 0; i < p->b->n_seq; i++) {
+        struct qv_seq *s = &p->a->read[i];
+        *s = p->b->seq[i];
+        if (p->train || meets_all(p->parts ? p->parts->at[i].update : p->update))
+            s->n_unread = 0;
+        s->begin = T;
+        s->n -= s->n_unread;
+        s->n_past += s->n_unread;
+        T += s->n;
+    }
+    return T;
+}
+
+/* The parts of those sequences. */
+static struct qv_parts read_parts(const struct qv_pass *p)
+{
+    struct qv_parts parts = {.at = p->a->read_part};
+    for (size_t i = 0; i < p->b->n_seq; i++) {
+        const struct qv_seq *s = &p->a->read[i];
+        if (s->n > 0)
+            p->a->read_part[parts.n++] =
+                (struct qv_pass_part){s->begin, s->n, p->parts->at[i].update};
+    }
+    return parts;
 }
 
 /* Rows of `width` that are read go to the front; or, with `back`, where they were. */
@@ -265,33 +291,29 @@ static void gather_read(const struct qv_pass *p, float *x, size_t width, bool ba
 {
     for (size_t i = 0; i < p->b->n_seq; i++) {
         const size_t j = back ? p->b->n_seq - 1 - i : i;
-        const struct qv_seq *s = &p->b->seq[j], *read = &p->a->read[j];
-        float *there = x + (s->begin + s->n_unread) * width,
+        const struct qv_seq *read = &p->a->read[j];
+        float *there = x + (p->b->seq[j].begin + read->n_unread) * width,
               *front = x + read->begin * width;
         memmove(back ? there : front, back ? front : there, read->n * width * sizeof *x);
     }
 }
 
-/* The last layer, for rows that are read alone; all have keys and values. To attention what
- * is left out of a sequence is its past. */
-static void last_layer_forward(const struct qv_pass *p, size_t l)
+/* The last layer, for T rows that are read alone; all have keys and values. */
+static void last_layer_forward(const struct qv_pass *p, size_t l, size_t T)
 {
     const struct qv_config *c = &p->m->c;
     const struct qv_layer_acts *y = &p->a->layer[l];
-    struct qv_batch b = {.seq = p->a->read, .n_seq = p->b->n_seq};
     queries_and_keys(p, l);
-    for (size_t i = 0; i < b.n_seq; i++) {
-        struct qv_seq *s = &p->a->read[i];
-        *s = p->b->seq[i];
-        s->begin = b.T;
-        s->n -= s->n_unread;
-        s->n_past += s->n_unread;
-        b.T += s->n;
-    }
-    if (b.T == 0)
+    if (T == 0)
         return;
+    const struct qv_batch b = {.T = T, .seq = p->a->read, .n_seq = p->b->n_seq};
+    struct qv_parts parts;
     struct qv_pass read = *p;
     read.b = &b;
+    if (p->parts) {
+        parts = read_parts(p);
+        read.parts = &parts;
+    }
     gather_read(p, y->x, c->D, false);
     gather_read(p, y->q, c->H * c->E, false);
     if (c->block == QV_PARALLEL_SHARED)
@@ -319,12 +341,10 @@ void qv__decoder_forward(const struct qv_pass *p)
 {
     if (qv__update_reads(p->update))
         qv__read_texts(p);
-    if (leaves_out(p)) {
-        qv__decoder_hidden(p, p->m->c.L - 1);
-        last_layer_forward(p, p->m->c.L - 1);
-    } else {
-        qv__decoder_hidden(p, p->m->c.L);
-    }
+    const size_t L = p->m->c.L, T = choose_read(p);
+    qv__decoder_hidden(p, T < p->b->T ? L - 1 : L);
+    if (T < p->b->T)
+        last_layer_forward(p, L - 1, T);
 }
 
 void qv__decoder_normed(const struct qv_pass *p, const int *row, size_t n)

@@ -42,6 +42,7 @@ struct qv_acts {
     struct qv_linear_room room;          // half: with bf16 products; slab: with blocks
     const float **keys, **values;        // [n_seq <= T_max]
     struct qv_seq *read;                 // [n_seq <= T_max] without rows that nobody reads
+    struct qv_pass_part *read_part;      // [n_seq] likewise
     /* the backward pass */
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;
     float *dn2;             // [T, D] in a parallel block

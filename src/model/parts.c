@@ -1,13 +1,27 @@
 /* parts.c - see parts.h. */
 #include "model/parts.h"
 
+/* How many single rows follow one another from part i on. */
+static size_t singles(const struct qv_parts *parts, size_t i)
+{
+    size_t n = 0;
+    while (i + n < parts->n && parts->at[i + n].n == 1)
+        n++;
+    return n;
+}
+
 void qv__parts_linear(const struct qv_parts *parts, float *y, const float *x,
                       const struct qv_weight *w, struct qv_linear_room room)
 {
-    qv__linear_rows(y, x, w, parts->n_single, room);
-    for (size_t i = parts->n_single; i < parts->n; i++) {
+    for (size_t i = 0, n; i < parts->n; i += qv__max(n, 1)) {
         const struct qv_pass_part *p = &parts->at[i];
-        qv__linear(y + p->begin * w->D_out, x + p->begin * w->D_in, w, p->n, room);
+        float *to = y + p->begin * w->D_out;
+        const float *from = x + p->begin * w->D_in;
+        n = singles(parts, i);
+        if (n > 0)
+            qv__linear_rows(to, from, w, n, room);
+        else
+            qv__linear(to, from, w, p->n, room);
     }
 }
 
@@ -23,12 +37,16 @@ static void update(const struct qv_pass_part *p, size_t site, float *y, const fl
 void qv__parts_update(const struct qv_parts *parts, size_t site, float *y, const float *x,
                       const struct qv_weight *w)
 {
-    bool adds = false;
-    for (size_t i = 0; i < parts->n_single; i++)
-        adds = adds || parts->at[i].update;
+    for (size_t i = 0, n; i < parts->n; i += qv__max(n, 1)) {
+        const struct qv_pass_part *p = &parts->at[i];
+        bool adds = false;
+        n = singles(parts, i);
+        for (size_t j = 0; j < n; j++)
+            adds = adds || p[j].update;
 #pragma omp parallel for schedule(dynamic) if (adds)
-    for (size_t i = 0; i < parts->n_single; i++)
-        update(&parts->at[i], site, y, x, w);
-    for (size_t i = parts->n_single; i < parts->n; i++)
-        update(&parts->at[i], site, y, x, w);
+        for (size_t j = 0; j < n; j++)
+            update(&p[j], site, y, x, w);
+        if (n == 0)
+            update(p, site, y, x, w);
+    }
 }

@@ -3,9 +3,9 @@
  *
  * Products round differently by the number of rows they have: kernels are chosen by it,
  * and so is the order of sums. Here a part of one row is always computed as one row,
- * however many stand beside it, and W is still read once for all of them; a part of
- * several rows has a product of its own. All else in a pass is row by row already, or, in
- * attention, sequence by sequence.
+ * however many stand beside it, and W is still read once for all of them that follow one
+ * another; a part of several rows has a product of its own. All else in a pass is row by
+ * row already, or, in attention, sequence by sequence.
  */
 #ifndef QV_MODEL_PARTS_H
 #define QV_MODEL_PARTS_H
@@ -19,8 +19,8 @@ struct qv_pass_part {
 };
 
 struct qv_parts {
-    const struct qv_pass_part *at; // [n] covering the rows in order
-    size_t n, n_single;            // the first n_single have one row, the others several
+    const struct qv_pass_part *at; // [n] covering the rows in order; one a sequence
+    size_t n;
 };
 
 /* y = x W' over the rows of all parts. */

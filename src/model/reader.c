@@ -56,7 +56,7 @@ void qv__reader_read(struct qv_reader *r, const struct qv_pass *pass, size_t cac
     struct qv_update ear = {
         .bank = u->bank, .T_max = u->T_max, .see = hear, .watch_arg = u, .only_sees = true};
     const struct qv_pass_part part = {.n = n, .update = hears && is_last ? &ear : NULL};
-    const struct qv_parts parts = {.at = &part, .n = 1, .n_single = n == 1};
+    const struct qv_parts parts = {.at = &part, .n = 1};
     struct qv_pass own = *pass;
     const size_t D = pass->m->c.D;
     own.b = &b;

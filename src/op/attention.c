@@ -136,15 +136,23 @@ static void many_queries(float *out, float *lse, const float *q, const struct se
               stem ? 1 : 0, out, qs);
 }
 
+static bool has_several_queries(const struct qv_batch *b)
+{
+    for (size_t i = 0; i < b->n_seq; i++)
+        if (b->seq[i].n > 1)
+            return true;
+    return false;
+}
+
 void qv__attention(float *out, float *lse, const float *q, const float *const *k,
                    const float *const *v, const struct qv_batch *b, struct qv_heads d,
                    float *scratch, size_t n_max)
 {
     const size_t group = d.H / d.Hk, room = qv__attention_scratch(n_max);
+    const bool several = has_several_queries(b);
     // Several queries of one sequence are always met by a team, in which a product has one
     // thread: its sums do not then depend on what else is in the batch.
-#pragma omp parallel for collapse(2)                                                       \
-    schedule(dynamic) if (b->T * d.H > 16 || b->T > b->n_seq)
+#pragma omp parallel for collapse(2) schedule(dynamic) if (several || b->T * d.H > 16)
     for (size_t i = 0; i < b->n_seq; i++)
         for (size_t h = 0; h < d.H; h++) {
             const struct qv_seq *s = &b->seq[i];

@@ -47,20 +47,19 @@ void qv__lane_begin(struct qv_lane *l)
     l->n_rows = 0;
 }
 
-size_t qv__lane_feed(struct qv_lane *l, size_t slot, size_t n_past, size_t n,
+size_t qv__lane_feed(struct qv_lane *l, size_t slot, struct qv_seq rows,
                      struct qv_update *update, bool leads)
 {
-    const size_t begin = l->b.T;
-    l->seq[l->b.n_seq++] =
-        (struct qv_seq){.begin = begin, .n = n, .n_past = n_past, .cache = slot};
-    l->part[l->parts.n++] = (struct qv_pass_part){begin, n, update};
-    l->parts.n_single += n == 1;
-    l->b.T += n;
+    rows.begin = l->b.T;
+    rows.cache = slot;
+    l->seq[l->b.n_seq++] = rows;
+    l->part[l->parts.n++] = (struct qv_pass_part){rows.begin, rows.n, update};
+    l->b.T += rows.n;
     if (leads) {
         l->row[l->n_rows] = (int)(l->b.T - 1);
         l->slot[l->n_rows++] = slot;
     }
-    return begin;
+    return rows.begin;
 }
 
 struct qv_pass qv__lane_pass(const qv_model *m, struct qv_lane *l,

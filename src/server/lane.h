@@ -32,10 +32,10 @@ void qv__lane_end(struct qv_lane *l);
 /* A new pass, of nothing yet. */
 void qv__lane_begin(struct qv_lane *l);
 
-/* The next n rows, their tokens and positions to be filled in: rows after n_past positions
- * of the cache that is this slot's, under its own update (or NULL). If they lead to a
- * token, the last of them does. Single rows come first. Returns the first row. */
-size_t qv__lane_feed(struct qv_lane *l, size_t slot, size_t n_past, size_t n,
+/* The next rows, their tokens and positions to be filled in: of the slot, rows.n after
+ * rows.n_past positions of its cache, under its own update (or NULL). If they lead to a
+ * token, the last of them does. Returns the first row. */
+size_t qv__lane_feed(struct qv_lane *l, size_t slot, struct qv_seq rows,
                      struct qv_update *update, bool leads);
 
 /* The pass, with the caches of all slots. */

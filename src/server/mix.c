@@ -164,10 +164,7 @@ void qv__mix_add(struct qv_mix *x, struct qv_job *job)
     if (!result)
         qv__reader_init(&s->reader, &s->update, o->prompt, o->n_prompt);
     s->trace = qv__job_trace(job);
-    if (s->trace) {
-        s->update.watch = qv__trace_see;
-        s->update.watch_arg = s->trace;
-    }
+    s->update.watch_arg = s->trace;
     if (result)
         leave(s, QV_FINISH_FAILED, &err);
 }
@@ -215,6 +212,12 @@ static struct slot *next_reader(struct qv_mix *x, uint64_t since)
     return first;
 }
 
+/* Whether something is asked about each token of the prompt. */
+static bool is_looked_at(const struct qv_job_opts *o)
+{
+    return o->wants_prompt || o->wants_mean;
+}
+
 /* The next n tokens of a slot go into a lane. */
 static void feed(struct qv_mix *x, struct qv_lane *l, struct slot *s, size_t n)
 {
@@ -223,10 +226,12 @@ static void feed(struct qv_mix *x, struct qv_lane *l, struct slot *s, size_t n)
     const size_t first = s->n_fed;
     s->n_fed += n;
     const bool leads = s->n_fed >= o->n_prompt && s->n_fed < o->n_prompt + o->max_new;
-    const size_t begin = qv__lane_feed(l, (size_t)(s - x->slot), first, n,
+    const struct qv_seq rows = {
+        .n = n, .n_past = first, .n_unread = reads && is_looked_at(o) ? 0 : n - leads};
+    const size_t begin = qv__lane_feed(l, (size_t)(s - x->slot), rows,
                                        s->update.bank ? &s->update : NULL, leads);
-    if (s->trace)
-        qv__trace_begin(s->trace, first);
+    const bool is_seen = s->trace && qv__trace_begin(s->trace, first, n);
+    s->update.watch = is_seen ? qv__trace_see : NULL;
     for (size_t i = 0; i < n; i++) {
         l->token[begin + i] = reads ? o->prompt[first + i] : s->last;
         l->pos[begin + i] = (int)(first + i);
@@ -308,7 +313,7 @@ static void recall(struct qv_mix *x, struct slot *s)
     qv__chain_begin(&s->chain, o->who_id, o->prompt,
                     r ? qv__read_length(r->ops->reads, o->n_prompt) : 0);
     s->is_begun = true;
-    if (o->wants_prompt || o->wants_mean || o->routes_prompt)
+    if (is_looked_at(o) || o->routes_prompt)
         return;
     s->n_fed = x->chunk * qv__prefix_fetch(x->prefix, &s->chain, o->prompt,
                                            chunks_before_last(x, o->n_prompt), &s->cache);
@@ -352,7 +357,7 @@ static void pass_together(struct qv_mix *x)
         if (q->n_past >= o->n_prompt)
             continue; // it speaks
         remember(x, s, q->n);
-        if (o->wants_prompt || o->wants_mean)
+        if (is_looked_at(o))
             look_at_chunk(x, &pass, s, q->begin, q->n);
     }
     qv__decoder_logits(&pass, l->row, l->n_rows);
@@ -412,13 +417,10 @@ static size_t choose_readers(struct qv_mix *x)
 
 static void feed_readers(struct qv_mix *x)
 {
-    for (size_t singles = 2; singles-- > 0;) // they come first
-        for (size_t i = 0; i < x->n_readers; i++) {
-            struct slot *s = x->reader[i];
-            const size_t n = next_chunk(x, qv__job_opts(s->job)->n_prompt - s->n_fed);
-            if (is_reading(s) && (n == 1) == (singles == 1))
-                feed(x, &x->whole, s, n);
-        }
+    for (size_t i = 0; i < x->n_readers; i++) {
+        struct slot *s = x->reader[i];
+        feed(x, &x->whole, s, next_chunk(x, qv__job_opts(s->job)->n_prompt - s->n_fed));
+    }
 }
 
 size_t qv__mix_turn(struct qv_mix *x)

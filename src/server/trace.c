@@ -84,9 +84,10 @@ void qv__trace_free(struct qv_trace *t)
     free(t);
 }
 
-void qv__trace_begin(struct qv_trace *t, size_t token)
+bool qv__trace_begin(struct qv_trace *t, size_t first, size_t n)
 {
-    t->next = token;
+    t->next = first;
+    return first + n > t->first && first < t->first + t->n;
 }
 
 static struct qv_share *pairs_of(const struct qv_trace *t, size_t token, size_t i)

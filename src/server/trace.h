@@ -27,8 +27,9 @@ qv_status qv__trace_new(struct qv_trace **out, const qv_reuse *reuse, size_t fir
                         size_t n, qv_err *err) QV_MUST_CHECK;
 void qv__trace_free(struct qv_trace *t); // NULL is allowed
 
-/* The rows of the text's next pass begin with that token. */
-void qv__trace_begin(struct qv_trace *t, size_t token);
+/* The rows of the text's next pass are tokens first .. first + n - 1. Whether it has to be
+ * seen: some of them are to be written down. */
+bool qv__trace_begin(struct qv_trace *t, size_t first, size_t n);
 
 /* A qv_routing_fn, of which `t` is the argument. */
 void qv__trace_see(void *t, size_t site, size_t T, const struct qv_routing *r);

@@ -142,16 +142,20 @@ static void to_ask_for_it_changes_no_number(void **state)
 {
     (void)state;
     for (size_t i = 0; i < stage.n_who; i++) {
-        struct qv_job *with = answered(i, true, i % 2),
+        struct qv_job *with = answered(i, true, false), *all = answered(i, true, true),
                       *without = answered(i, false, false);
         for (size_t j = 0; j < NEW; j++) {
-            struct qv_likely a = qv__job_said(with, j), b = qv__job_said(without, j);
+            struct qv_likely a = qv__job_said(with, j), b = qv__job_said(without, j),
+                             c = qv__job_said(all, j);
             assert_memory_equal(&a, &b, sizeof a);
             assert_memory_equal(qv__job_top(with, j), qv__job_top(without, j),
                                 N_TOP * sizeof a);
+            // That of the prompt asks for rows that are left out otherwise.
+            assert_int_equal(a.id, c.id);
+            assert_float_equal(a.logprob, c.logprob, 1e-5);
         }
         assert_null(qv__job_trace(without));
-        qv__job_release(with), qv__job_release(without);
+        qv__job_release(with), qv__job_release(all), qv__job_release(without);
     }
 }
 
