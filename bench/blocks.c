@@ -149,11 +149,11 @@ static void alone(const char *name, const struct qv_block_type *b, const struct 
 {
     double took[TURNS], plain[TURNS];
     for (size_t i = 0; i < TURNS; i++) {
-        setenv("QV_KERN", "ref", 1);
+        qv__kern_use("ref");
         double t0 = processor();
         f(b, m, n);
         double t1 = processor();
-        unsetenv("QV_KERN");
+        qv__kern_use(NULL);
         f(b, m, n); // into the cache again
         double t2 = processor();
         f(b, m, n);

@@ -1,11 +1,11 @@
 /* random_model.c - a model of full size with random weights, to measure with.
  *
- *     build/release/bench/random_model 110m|phi-2|mistral-7b DIR
+ *     build/release/bench/random_model 110m|1.1b|phi-2|mistral-7b DIR
  *
  * Writes DIR/config.json and one file of bfloat16 weights a layer, 5.6 GB for Phi-2, 14.5
- * GB for Mistral-7B and 0.2 GB for a Llama of 110 million weights: what such a model costs
- * to run depends on its shape alone. It has no tokenizer; put one beside it to talk to it,
- * in tongues.
+ * GB for Mistral-7B, 2.2 and 0.2 GB for Llamas of 1.1 billion and 110 million weights: what
+ * such a model costs to run depends on its shape alone. It has no tokenizer; put one beside
+ * it to talk to it, in tongues.
  */
 #include "base/base.h"
 #include "base/file.h"
@@ -82,6 +82,21 @@ static const struct tensor small_rest[] = {
     {NULL, 0, 0},
 };
 
+/* TinyLlama's shape. */
+static const struct tensor billion_layer[] = {
+    {"input_layernorm.weight", 0, 2048},     {"self_attn.q_proj.weight", 2048, 2048},
+    {"self_attn.k_proj.weight", 256, 2048},  {"self_attn.v_proj.weight", 256, 2048},
+    {"self_attn.o_proj.weight", 2048, 2048}, {"post_attention_layernorm.weight", 0, 2048},
+    {"mlp.gate_proj.weight", 5632, 2048},    {"mlp.up_proj.weight", 5632, 2048},
+    {"mlp.down_proj.weight", 2048, 5632},    {NULL, 0, 0},
+};
+static const struct tensor billion_rest[] = {
+    {"model.embed_tokens.weight", 32000, 2048},
+    {"model.norm.weight", 0, 2048},
+    {"lm_head.weight", 32000, 2048},
+    {NULL, 0, 0},
+};
+
 static const struct shape shapes[] = {
     {"110m",
      "{\"model_type\":\"llama\",\"hidden_size\":768,\"intermediate_size\":2048,"
@@ -90,6 +105,13 @@ static const struct shape shapes[] = {
      "\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"tie_word_embeddings\":true,"
      "\"torch_dtype\":\"bfloat16\"}",
      12, small_layer, small_rest},
+    {"1.1b",
+     "{\"model_type\":\"llama\",\"hidden_size\":2048,\"intermediate_size\":5632,"
+     "\"num_hidden_layers\":22,\"num_attention_heads\":32,\"num_key_value_heads\":4,"
+     "\"vocab_size\":32000,\"max_position_embeddings\":2048,\"hidden_act\":\"silu\","
+     "\"rms_norm_eps\":1e-05,\"rope_theta\":10000.0,\"tie_word_embeddings\":false,"
+     "\"torch_dtype\":\"bfloat16\"}",
+     22, billion_layer, billion_rest},
     {"phi-2",
      "{\"model_type\":\"phi\",\"hidden_size\":2560,\"intermediate_size\":10240,"
      "\"num_hidden_layers\":32,\"num_attention_heads\":32,\"num_key_value_heads\":32,"

@@ -46,13 +46,12 @@ static int can(const struct qv_kern *k)
     return 1;
 }
 
-const struct qv_kern *qv__kern(void)
+static const struct qv_kern *choose(const char *name)
 {
     static const struct qv_kern *const table[] = {&qv__kern_avx512, &qv__kern_avx2,
                                                   &qv__kern_ref};
-    const char *asked = getenv("QV_KERN");
-    for (size_t i = 0; i < 3; i++)
-        if (can(table[i]) && (!asked || strcmp(asked, table[i]->name) == 0))
+    for (size_t i = 0; i < QV_COUNT(table); i++)
+        if (can(table[i]) && (!name || strcmp(name, table[i]->name) == 0))
             return table[i];
     return &qv__kern_ref;
 }
@@ -63,8 +62,9 @@ int qv__has_bf16(void)
     return __builtin_cpu_supports("avx512f") && ask(&bf16);
 }
 #else
-const struct qv_kern *qv__kern(void)
+static const struct qv_kern *choose(const char *name)
 {
+    (void)name;
     return &qv__kern_ref;
 }
 
@@ -73,3 +73,18 @@ int qv__has_bf16(void)
     return 0;
 }
 #endif
+
+static _Atomic(const struct qv_kern *) chosen;
+
+const struct qv_kern *qv__kern_use(const char *name)
+{
+    const struct qv_kern *k = choose(name);
+    atomic_store_explicit(&chosen, k, memory_order_relaxed);
+    return k;
+}
+
+const struct qv_kern *qv__kern(void)
+{
+    const struct qv_kern *k = atomic_load_explicit(&chosen, memory_order_relaxed);
+    return k ? k : qv__kern_use(getenv("QV_KERN"));
+}

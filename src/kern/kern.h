@@ -120,8 +120,12 @@ extern const struct qv_kern qv__kern_avx512;
 #endif
 
 /* The fastest table this machine can run; QV_KERN=ref|avx2|avx512 asks for a
- * lesser one. */
+ * lesser one. The environment is asked once. */
 const struct qv_kern *qv__kern(void);
+
+/* From now on it is the table of that name, or the fastest if name is NULL; one that there
+ * is not, or that this machine cannot run, is the reference. */
+const struct qv_kern *qv__kern_use(const char *name);
 
 /* Whether products of bfloat16 numbers are fast here (avx512_bf16 or AMX). */
 int qv__has_bf16(void);

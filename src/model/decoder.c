@@ -42,27 +42,49 @@ static float *dw_of(const struct qv_pass *p, const struct qv_weight *w)
     return p->train->dw + (w->f32 - p->m->own);
 }
 
-/* y = W x + b and what is added to it, at one site. */
-static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map which, float *y,
-                  const float *x)
+/* A site of a layer, and where its output goes. */
+struct applied {
+    enum qv_linear_map map;
+    float *y;
+};
+
+/* What is added to y = W x at one site: b, and updates. */
+static void add(const struct qv_pass *p, size_t l, struct applied s, const float *x)
 {
-    const struct qv_affine *w = &p->m->layer[l].map[which];
-    size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[which];
-    if (p->parts)
-        qv__parts_linear(p->parts, y, x, &w->w, p->a->room);
-    else
-        qv__linear(y, x, &w->w, T, p->a->room);
+    const struct qv_affine *w = &p->m->layer[l].map[s.map];
+    size_t T = p->b->T, site = l * p->m->n_maps + p->m->slot[s.map];
     if (w->b.D_in)
-        qv__bias(y, w->b.f32, T, w->w.D_out);
+        qv__bias(s.y, w->b.f32, T, w->w.D_out);
     if (p->parts)
-        qv__parts_update(p->parts, site, y, x, &w->w);
+        qv__parts_update(p->parts, site, s.y, x, &w->w);
     else
-        qv__update_apply(p->update, site, y, x, T);
+        qv__update_apply(p->update, site, s.y, x, T);
     const struct qv_trainee *t = p->train;
     if (t && t->map && t->map[site].R)
-        qv__lora(y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
+        qv__lora(s.y, t->z[site], x, &t->map[site], T, drop_of(t, site), p->a->drop);
     if (t && t->gate && t->gate[site].R)
-        qv__gate(y, t->z[site], x, &t->gate[site], T, p->a->drop);
+        qv__gate(s.y, t->z[site], x, &t->gate[site], T, p->a->drop);
+}
+
+/* y = W x + b and what is added to it, at n sites that share x. */
+static void apply_all(const struct qv_pass *p, size_t l, const struct applied *s, size_t n,
+                      const float *x)
+{
+    struct qv_product product[QV_MAPS_OF_X];
+    for (size_t i = 0; i < n; i++)
+        product[i] = (struct qv_product){s[i].y, &p->m->layer[l].map[s[i].map].w};
+    if (p->parts)
+        qv__parts_linear(p->parts, product, n, x, p->a->room);
+    else
+        qv__linear_all(product, n, x, p->b->T, p->a->room);
+    for (size_t i = 0; i < n; i++)
+        add(p, l, s[i], x);
+}
+
+static void apply(const struct qv_pass *p, size_t l, enum qv_linear_map map, float *y,
+                  const float *x)
+{
+    apply_all(p, l, &(struct applied){map, y}, 1, x);
 }
 
 /* dx += the gradient through one site (unless dx is NULL), and the gradients of
@@ -178,9 +200,10 @@ static void queries_and_keys(const struct qv_pass *p, size_t l)
         apply(p, l, QV_QKV, a->qkv, y->n1);
         split(c, a->qkv, y->q, y->k, y->v, T, false);
     } else {
-        apply(p, l, QV_Q, c->has_qk_norm ? y->q_raw : y->q, y->n1);
-        apply(p, l, QV_K, c->has_qk_norm ? y->k_raw : y->k, y->n1);
-        apply(p, l, QV_V, y->v, y->n1);
+        const struct applied all[] = {{QV_Q, c->has_qk_norm ? y->q_raw : y->q},
+                                      {QV_K, c->has_qk_norm ? y->k_raw : y->k},
+                                      {QV_V, y->v}};
+        apply_all(p, l, all, 3, y->n1);
     }
     if (c->has_qk_norm) {
         norm(p, &w->q_norm, y->q, y->q_stat, y->q_raw, T * c->H);
@@ -198,9 +221,8 @@ static void feed_forward(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     struct qv_layer_acts *y = &p->a->layer[l];
-    if (c->is_gated)
-        apply(p, l, QV_GATE, y->gate, y->n2);
-    apply(p, l, QV_UP, y->up, y->n2);
+    const struct applied all[] = {{QV_UP, y->up}, {QV_GATE, y->gate}};
+    apply_all(p, l, all, c->is_gated ? 2 : 1, y->n2);
     if (c->is_gated)
         qv__swiglu(y->h, y->gate, y->up, p->b->T * c->F);
     else

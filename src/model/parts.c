@@ -10,18 +10,20 @@ static size_t singles(const struct qv_parts *parts, size_t i)
     return n;
 }
 
-void qv__parts_linear(const struct qv_parts *parts, float *y, const float *x,
-                      const struct qv_weight *w, struct qv_linear_room room)
+void qv__parts_linear(const struct qv_parts *parts, const struct qv_product *p, size_t n,
+                      const float *x, struct qv_linear_room room)
 {
-    for (size_t i = 0, n; i < parts->n; i += qv__max(n, 1)) {
-        const struct qv_pass_part *p = &parts->at[i];
-        float *to = y + p->begin * w->D_out;
-        const float *from = x + p->begin * w->D_in;
-        n = singles(parts, i);
-        if (n > 0)
-            qv__linear_rows(to, from, w, n, room);
+    struct qv_product of_part[QV_MAPS_OF_X];
+    for (size_t i = 0, n_single; i < parts->n; i += qv__max(n_single, 1)) {
+        const struct qv_pass_part *part = &parts->at[i];
+        const float *from = x + part->begin * p->w->D_in;
+        for (size_t j = 0; j < n; j++)
+            of_part[j] = (struct qv_product){p[j].y + part->begin * p[j].w->D_out, p[j].w};
+        n_single = singles(parts, i);
+        if (n_single > 0)
+            qv__linear_rows_all(of_part, n, from, n_single, room);
         else
-            qv__linear(to, from, w, p->n, room);
+            qv__linear_all(of_part, n, from, part->n, room);
     }
 }
 

@@ -23,9 +23,9 @@ struct qv_parts {
     size_t n;
 };
 
-/* y = x W' over the rows of all parts. */
-void qv__parts_linear(const struct qv_parts *parts, float *y, const float *x,
-                      const struct qv_weight *w, struct qv_linear_room room);
+/* qv__linear_all over the rows of all parts. */
+void qv__parts_linear(const struct qv_parts *parts, const struct qv_product *p, size_t n,
+                      const float *x, struct qv_linear_room room);
 
 /* y += each part's update of x at `site`, a map as wide as w. */
 void qv__parts_update(const struct qv_parts *parts, size_t site, float *y, const float *x,

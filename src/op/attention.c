@@ -13,7 +13,10 @@
 #include <math.h>
 #include <omp.h>
 
-enum { BLOCK = 64 }; // queries at a time
+enum {
+    BLOCK = 64,            // queries at a time
+    WORTH_A_TEAM = 1 << 16 // products; fewer take one thread less than waking others does
+};
 
 size_t qv__attention_scratch(size_t n_max)
 {
@@ -136,12 +139,19 @@ static void many_queries(float *out, float *lse, const float *q, const struct se
               stem ? 1 : 0, out, qs);
 }
 
-static bool has_several_queries(const struct qv_batch *b)
+/* Several queries of one sequence are always met by a team, in which a product has one
+ * thread: its sums do not then depend on what else is in the batch. Single ones are if they
+ * are enough work together. */
+static bool wants_team(const struct qv_batch *b, struct qv_heads d)
 {
-    for (size_t i = 0; i < b->n_seq; i++)
-        if (b->seq[i].n > 1)
+    size_t n_keys = 0;
+    for (size_t i = 0; i < b->n_seq; i++) {
+        const struct qv_seq *s = &b->seq[i];
+        if (s->n > 1)
             return true;
-    return false;
+        n_keys += s->n * (s->n_past + s->n_stem + 1);
+    }
+    return n_keys * d.H * d.E > WORTH_A_TEAM;
 }
 
 void qv__attention(float *out, float *lse, const float *q, const float *const *k,
@@ -149,10 +159,8 @@ void qv__attention(float *out, float *lse, const float *q, const float *const *k
                    float *scratch, size_t n_max)
 {
     const size_t group = d.H / d.Hk, room = qv__attention_scratch(n_max);
-    const bool several = has_several_queries(b);
-    // Several queries of one sequence are always met by a team, in which a product has one
-    // thread: its sums do not then depend on what else is in the batch.
-#pragma omp parallel for collapse(2) schedule(dynamic) if (several || b->T * d.H > 16)
+    const bool is_team = wants_team(b, d);
+#pragma omp parallel for collapse(2) schedule(dynamic) if (is_team)
     for (size_t i = 0; i < b->n_seq; i++)
         for (size_t h = 0; h < d.H; h++) {
             const struct qv_seq *s = &b->seq[i];

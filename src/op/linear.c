@@ -7,9 +7,11 @@
 #include <string.h>
 
 enum {
-    SLAB = 1 << 22,        // floats of a slab, or one row if that is more
-    GROUPS = 32,           // of few rows, multiplied in one go
-    WORTH_A_TEAM = 1 << 18 // products; fewer take one thread less than waking others does
+    SLAB = 1 << 22,         // floats of a slab, or one row if that is more
+    GROUPS = 32,            // of few rows, multiplied in one go
+    TILE = 24,              // rows of W that stay near while few rows of x meet them
+    TILE_IN_BLOCKS = 8,     // the same
+    WORTH_A_TEAM = 1 << 18, // products; fewer take one thread less than waking others does
 };
 
 void qv__weight_lies_at(struct qv_weight *w, const void *data,
@@ -46,17 +48,53 @@ static const char *row_of(const struct qv_weight *w, size_t o)
            (w->order ? w->order[o] : o) * qv__block_bytes(w->type, w->D_in);
 }
 
+/* Rows o to end - 1 of W, of one of several maps of the same x. */
+struct tile {
+    const struct qv_product *of;
+    size_t o, end;
+};
+
+static size_t count_tiles(const struct qv_product *p, size_t n, size_t rows)
+{
+    size_t n_tiles = 0;
+    for (size_t i = 0; i < n; i++)
+        n_tiles += (p[i].w->D_out + rows - 1) / rows;
+    return n_tiles;
+}
+
+/* Tile i of all of theirs. */
+static struct tile tile_at(const struct qv_product *p, size_t rows, size_t i)
+{
+    for (size_t n; i >= (n = count_tiles(p, 1, rows)); p++)
+        i -= n;
+    return (struct tile){p, i * rows, qv__min((i + 1) * rows, p->w->D_out)};
+}
+
+static bool is_worth_a_team(const struct qv_product *p, size_t n, size_t T)
+{
+    size_t D_out = 0;
+    for (size_t i = 0; i < n; i++)
+        D_out += p[i].w->D_out;
+    return D_out * p->w->D_in * T > WORTH_A_TEAM;
+}
+
+static void plain_tile(struct tile t, const float *x, size_t T)
+{
+    const struct qv_weight *w = t.of->w;
+    const size_t D = w->D_in, together = w->order ? 1 : t.end - t.o;
+    for (size_t o = t.o; o < t.end; o += together)
+        qv__kern()->dots(t.of->y + o, type_of(w), row_of(w, o), x,
+                         (struct qv_dots){D, together, D, T, w->D_out});
+}
+
 /* Each output element is one dot product along a row of W, so each row of W is
  * read once however many threads there are. */
-static void few_rows(float *y, const float *x, const struct qv_weight *w, size_t T)
+static void few_rows(const struct qv_product *p, size_t n, const float *x, size_t T)
 {
-    const size_t chunk = w->order ? 1 : 24; // rows of W that stay near while x meets them
-    const struct qv_kern *k = qv__kern();
-    const size_t D = w->D_in;
-#pragma omp parallel for schedule(static) if (w->D_out * D * T > WORTH_A_TEAM)
-    for (size_t o = 0; o < w->D_out; o += chunk)
-        k->dots(y + o, type_of(w), row_of(w, o), x,
-                (struct qv_dots){D, qv__min(chunk, w->D_out - o), D, T, w->D_out});
+    const size_t n_tiles = count_tiles(p, n, TILE);
+#pragma omp parallel for schedule(static) if (is_worth_a_team(p, n, T))
+    for (size_t i = 0; i < n_tiles; i++)
+        plain_tile(tile_at(p, TILE, i), x, T);
 }
 
 /* One row of W, widened a run at a time, times each of few rows of x. */
@@ -75,12 +113,14 @@ static void exact_row(const struct qv_kern *k, float *y, size_t stride,
         y[t * stride] = sum[t];
 }
 
-/* Rows o to end of W times one group of rows of x. */
-static void tile_in_blocks(float *y, const struct qv_weight *w, size_t o, size_t end,
-                           const struct qv_narrow *q, bool is_exact)
+/* A tile of W times group g of rows of x. */
+static void tile_in_blocks(struct tile t, size_t g, const struct qv_narrow *q,
+                           bool is_exact)
 {
     const struct qv_kern *k = qv__kern();
-    for (; o < end; o++)
+    const struct qv_weight *w = t.of->w;
+    float *y = t.of->y + g * QV_FEW_ROWS_IN_BLOCKS * w->D_out;
+    for (size_t o = t.o; o < t.end; o++)
         if (is_exact)
             exact_row(k, y + o, w->D_out, w, row_of(w, o), q->x, q->T);
         else
@@ -90,36 +130,41 @@ static void tile_in_blocks(float *y, const struct qv_weight *w, size_t o, size_t
 /* The same with codes, by groups of few rows of x; x is narrowed unless it is to stay
  * exact. A tile of W's rows stays near while all groups meet it, and in the meantime a
  * group stays nearer. */
-static void groups_in_blocks(float *y, const float *x, const struct qv_weight *w, size_t T,
+static void groups_in_blocks(const struct qv_product *p, size_t n, const float *x, size_t T,
                              struct qv_linear_room room)
 {
-    enum { FEW = QV_FEW_ROWS_IN_BLOCKS, TILE = 8 };
+    enum { FEW = QV_FEW_ROWS_IN_BLOCKS };
     const struct qv_kern *k = qv__kern();
     struct qv_narrow q[GROUPS];
-    const size_t D = w->D_in, floats = qv__narrow_room(FEW, D), n = (T + FEW - 1) / FEW;
-    qv_check(room.slab && n <= GROUPS);
-    for (size_t g = 0; g < n; g++)
-        qv__narrow_init(&q[g], w->type, x + g * FEW * D, qv__min(FEW, T - g * FEW), D,
+    const size_t D = p->w->D_in, floats = qv__narrow_room(FEW, D);
+    const size_t n_groups = (T + FEW - 1) / FEW;
+    qv_check(room.slab && n_groups <= GROUPS);
+    for (size_t g = 0; g < n_groups; g++)
+        qv__narrow_init(&q[g], p->w->type, x + g * FEW * D, qv__min(FEW, T - g * FEW), D,
                         room.slab + g * floats);
     const bool is_exact = room.is_exact;
-#pragma omp parallel for schedule(static) if (n > 1)
-    for (size_t g = 0; g < n; g++)
+#pragma omp parallel for schedule(static) if (n_groups > 1)
+    for (size_t g = 0; g < n_groups; g++)
         if (!is_exact)
             k->narrow(&q[g]);
-#pragma omp parallel for schedule(static) if (w->D_out * D * T > WORTH_A_TEAM)
-    for (size_t o = 0; o < w->D_out; o += TILE)
-        for (size_t g = 0; g < n; g++)
-            tile_in_blocks(y + g * FEW * w->D_out, w, o, qv__min(o + TILE, w->D_out), &q[g],
-                           is_exact);
+    const size_t n_tiles = count_tiles(p, n, TILE_IN_BLOCKS);
+#pragma omp parallel for schedule(static) if (is_worth_a_team(p, n, T))
+    for (size_t i = 0; i < n_tiles; i++)
+        for (size_t g = 0; g < n_groups; g++)
+            tile_in_blocks(tile_at(p, TILE_IN_BLOCKS, i), g, &q[g], is_exact);
 }
 
-static void rows_in_blocks(float *y, const float *x, const struct qv_weight *w, size_t T,
+static void rows_in_blocks(const struct qv_product *p, size_t n, const float *x, size_t T,
                            struct qv_linear_room room)
 {
-    const size_t fit = SLAB / qv__narrow_room(QV_FEW_ROWS_IN_BLOCKS, w->D_in);
+    const size_t D = p->w->D_in, fit = SLAB / qv__narrow_room(QV_FEW_ROWS_IN_BLOCKS, D);
     const size_t most = qv__min(GROUPS, qv__max(fit, 1)) * QV_FEW_ROWS_IN_BLOCKS;
-    for (size_t t = 0; t < T; t += most)
-        groups_in_blocks(y + t * w->D_out, x + t * w->D_in, w, qv__min(most, T - t), room);
+    struct qv_product from[QV_MAPS_OF_X];
+    for (size_t t = 0; t < T; t += most) {
+        for (size_t i = 0; i < n; i++)
+            from[i] = (struct qv_product){p[i].y + t * p[i].w->D_out, p[i].w};
+        groups_in_blocks(from, n, x + t * D, qv__min(most, T - t), room);
+    }
 }
 
 static void round_rows(uint16_t *half, const float *x, size_t n)
@@ -180,14 +225,20 @@ static void with_slabs_back(float *dx, const float *dy, const struct qv_weight *
     }
 }
 
-void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
-                struct qv_linear_room room)
+/* Whether the maps can share a pass over few rows. */
+static bool are_alike(const struct qv_product *p, size_t n)
 {
-    if (has_codes(w) && T < QV_FEW_ROWS_IN_BLOCKS) {
-        rows_in_blocks(y, x, w, T, room);
-    } else if (T < (w->blocks ? QV_FEW_ROWS_IN_BLOCKS : QV_FEW_ROWS)) {
-        few_rows(y, x, w, T);
-    } else if (w->blocks) {
+    for (size_t i = 1; i < n; i++)
+        if (p[i].w->D_in != p->w->D_in || type_of(p[i].w) != type_of(p->w) ||
+            !p[i].w->blocks != !p->w->blocks)
+            return false;
+    return true;
+}
+
+static void many_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
+                      struct qv_linear_room room)
+{
+    if (w->blocks) {
         with_slabs(y, x, w, T, room.slab);
     } else if (room.half && w->bf16) {
         round_rows(room.half, x, T * w->D_in);
@@ -199,13 +250,41 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
     }
 }
 
+void qv__linear_rows_all(const struct qv_product *p, size_t n, const float *x, size_t T,
+                         struct qv_linear_room room)
+{
+    qv_check(n <= QV_MAPS_OF_X);
+    if (!are_alike(p, n))
+        for (size_t i = 0; i < n; i++)
+            qv__linear_rows_all(p + i, 1, x, T, room);
+    else if (has_codes(p->w))
+        rows_in_blocks(p, n, x, T, room);
+    else
+        few_rows(p, n, x, T);
+}
+
+void qv__linear_all(const struct qv_product *p, size_t n, const float *x, size_t T,
+                    struct qv_linear_room room)
+{
+    if (are_alike(p, n) && T < (p->w->blocks ? QV_FEW_ROWS_IN_BLOCKS : QV_FEW_ROWS))
+        qv__linear_rows_all(p, n, x, T, room);
+    else if (n == 1)
+        many_rows(p->y, x, p->w, T, room);
+    else
+        for (size_t i = 0; i < n; i++)
+            qv__linear_all(p + i, 1, x, T, room);
+}
+
+void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
+                struct qv_linear_room room)
+{
+    qv__linear_all(&(struct qv_product){y, w}, 1, x, T, room);
+}
+
 void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room)
 {
-    if (has_codes(w))
-        rows_in_blocks(y, x, w, T, room);
-    else
-        few_rows(y, x, w, T);
+    qv__linear_rows_all(&(struct qv_product){y, w}, 1, x, T, room);
 }
 
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,

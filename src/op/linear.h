@@ -55,6 +55,18 @@ void qv__linear(float *y, const float *x, const struct qv_weight *w, size_t T,
 void qv__linear_rows(float *y, const float *x, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room);
 
+/* Both for several maps of the same x, n <= QV_MAPS_OF_X, whose products are the same as
+ * one by one: few rows meet them in one go. */
+struct qv_product {
+    float *y; // [T, w->D_out]
+    const struct qv_weight *w;
+};
+enum { QV_MAPS_OF_X = 3 };
+void qv__linear_all(const struct qv_product *p, size_t n, const float *x, size_t T,
+                    struct qv_linear_room room);
+void qv__linear_rows_all(const struct qv_product *p, size_t n, const float *x, size_t T,
+                         struct qv_linear_room room);
+
 /* dx [T, D_in] += dy [T, D_out] W. The map is frozen: it has no dW. */
 void qv__linear_back(float *dx, const float *dy, const struct qv_weight *w, size_t T,
                      struct qv_linear_room room);

@@ -116,6 +116,8 @@ static bool read_all(int fd, char first[FIRST], size_t *n)
 {
     char some[4096];
     for (ssize_t got; (got = recv(fd, some, sizeof some, 0)) != 0;) {
+        if (got < 0 && errno == EINTR)
+            continue; // stopped, and gone on
         if (got < 0)
             return errno == ECONNRESET;
         size_t more = qv__min((size_t)got, FIRST - 1 - *n);

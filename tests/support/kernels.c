@@ -14,11 +14,11 @@ int find_tables(void **state)
     (void)state;
     static const char *const names[] = {"ref", "avx2", "avx512"};
     for (size_t i = 0; i < QV_COUNT(names); i++) {
-        setenv("QV_KERN", names[i], 1);
-        if (strcmp(qv__kern()->name, names[i]) == 0)
-            table[n_tables++] = qv__kern();
+        const struct qv_kern *k = qv__kern_use(names[i]);
+        if (strcmp(k->name, names[i]) == 0)
+            table[n_tables++] = k;
     }
-    unsetenv("QV_KERN");
+    qv__kern_use(NULL);
     for (size_t i = 0; i < n_tables; i++)
         print_message("# kernels: %s\n", table[i]->name);
     return 0;

@@ -363,38 +363,109 @@ static void every_table_widens_random_blocks_to_the_same_bits(void **state)
 
 /* ---- the operator ---- */
 
+enum { O_IN = 1280, O_OUT = 70, O_ROWS = 17 };
+
+/* Maps [O_OUT, O_IN] of x [O_ROWS, O_IN], as numbers and in blocks of one type or another.
+ */
+struct maps {
+    float *w, *x, *slab;
+    uint8_t *blocks;
+    struct qv_weight m;
+};
+
+static struct maps make_maps(uint64_t seed)
+{
+    struct maps s = {.w = malloc(O_OUT * O_IN * sizeof *s.w),
+                     .x = malloc(O_ROWS * O_IN * sizeof *s.x),
+                     .slab = malloc(qv__linear_slab(O_IN) * sizeof *s.slab),
+                     .blocks = malloc(O_OUT * O_IN * sizeof(float))};
+    assert_true(s.w && s.x && s.slab && s.blocks);
+    for (size_t i = 0; i < O_OUT * O_IN; i++)
+        s.w[i] = qv__normal(seed, i);
+    for (size_t i = 0; i < O_ROWS * O_IN; i++)
+        s.x[i] = qv__normal(seed + 1, i);
+    s.m = (struct qv_weight){.f32 = s.w, .D_out = O_OUT, .D_in = O_IN};
+    return s;
+}
+
+static void put_in_blocks(struct maps *s, const struct qv_block_type *b)
+{
+    qv__block_encode(s->blocks, b, s->w, O_OUT * O_IN);
+    s->m = (struct qv_weight){.blocks = s->blocks, .type = b, .D_out = O_OUT, .D_in = O_IN};
+}
+
+static void free_maps(struct maps *s)
+{
+    free(s->w), free(s->x), free(s->slab), free(s->blocks);
+}
+
 static void threads_change_no_bit_of_a_product(void **state)
 {
     (void)state;
-    enum { D_in = 1280, D_out = 70, T = 15 };
-    float *w = malloc(D_out * D_in * sizeof *w), *x = malloc(T * D_in * sizeof *x);
-    float *slab = malloc(qv__linear_slab(D_in) * sizeof *slab);
-    uint8_t *blocks = malloc(D_out * D_in * sizeof(float));
-    static float one[T * D_out], three[T * D_out];
-    assert_true(w && x && slab && blocks);
-    for (size_t i = 0; i < D_out * D_in; i++)
-        w[i] = qv__normal(1, i);
-    for (size_t i = 0; i < T * D_in; i++)
-        x[i] = qv__normal(2, i);
+    static float one[O_ROWS * O_OUT], three[O_ROWS * O_OUT];
+    struct maps s = make_maps(1);
     const int was = omp_get_max_threads();
     size_t n;
     const struct qv_block_type *all = qv__block_all(&n);
     for (size_t i = 0; i < n; i++) {
         if (!all[i].computes)
             continue;
-        qv__block_encode(blocks, &all[i], w, D_out * D_in);
-        const struct qv_weight m = {
-            .blocks = blocks, .type = &all[i], .D_out = D_out, .D_in = D_in};
+        put_in_blocks(&s, &all[i]);
         for (size_t rows = 1; rows < QV_FEW_ROWS_IN_BLOCKS; rows += 3) {
             omp_set_num_threads(1);
-            qv__linear(one, x, &m, rows, (struct qv_linear_room){.slab = slab});
+            qv__linear(one, s.x, &s.m, rows, (struct qv_linear_room){.slab = s.slab});
             omp_set_num_threads(3);
-            qv__linear(three, x, &m, rows, (struct qv_linear_room){.slab = slab});
-            assert_memory_equal(one, three, rows * D_out * sizeof *one);
+            qv__linear(three, s.x, &s.m, rows, (struct qv_linear_room){.slab = s.slab});
+            assert_memory_equal(one, three, rows * O_OUT * sizeof *one);
         }
     }
     omp_set_num_threads(was);
-    free(w), free(x), free(slab), free(blocks);
+    free_maps(&s);
+}
+
+/* The maps p of x together, or each alone. */
+static void assert_as_alone(const struct qv_product *p, size_t n, const struct maps *s)
+{
+    static float want[QV_MAPS_OF_X][O_ROWS * O_OUT];
+    const struct qv_linear_room room = {.slab = s->slab};
+    for (size_t rows = 1; rows <= O_ROWS; rows++) {
+        qv__linear_all(p, n, s->x, rows, room);
+        for (size_t i = 0; i < n; i++) {
+            qv__linear(want[i], s->x, p[i].w, rows, room);
+            assert_memory_equal(p[i].y, want[i], rows * p[i].w->D_out * sizeof(float));
+        }
+        qv__linear_rows_all(p, n, s->x, rows, room);
+        for (size_t i = 0; i < n; i++) {
+            qv__linear_rows(want[i], s->x, p[i].w, rows, room);
+            assert_memory_equal(p[i].y, want[i], rows * p[i].w->D_out * sizeof(float));
+        }
+    }
+}
+
+static void maps_of_one_input_give_together_what_each_gives_alone(void **state)
+{
+    (void)state;
+    static float y[QV_MAPS_OF_X][O_ROWS * O_OUT];
+    struct maps a = make_maps(1), b = make_maps(3);
+    struct qv_weight part = a.m;
+    const struct qv_product p[] = {{y[0], &a.m}, {y[1], &part}, {y[2], &b.m}};
+    part.D_out = 25;
+    assert_as_alone(p, 3, &a); // numbers
+    size_t n;
+    const struct qv_block_type *all = qv__block_all(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (!all[i].computes)
+            continue;
+        put_in_blocks(&a, &all[i]);
+        part = a.m;
+        part.D_out = 25;
+        put_in_blocks(&b, &all[i]);
+        assert_as_alone(p, 3, &a); // of one type
+        b.m = (struct qv_weight){.f32 = b.w, .D_out = O_OUT, .D_in = O_IN};
+        assert_as_alone(p, 3, &a); // of two
+    }
+    free_maps(&a);
+    free_maps(&b);
 }
 
 int main(void)
@@ -411,6 +482,7 @@ int main(void)
         cmocka_unit_test(nothing_times_anything_is_nothing),
         cmocka_unit_test(every_table_widens_random_blocks_to_the_same_bits),
         cmocka_unit_test(threads_change_no_bit_of_a_product),
+        cmocka_unit_test(maps_of_one_input_give_together_what_each_gives_alone),
     };
     return cmocka_run_group_tests(tests, find_tables, NULL);
 }

@@ -139,9 +139,9 @@ static void every_table_writes_the_same_blocks(void **state)
     const struct qv_block_type *all = qv__block_all(&n);
     for (size_t i = 0; i < n; i++)
         for (size_t t = 0; t < n_tables && all[i].computes; t++) {
-            setenv("QV_KERN", table[t]->name, 1);
+            qv__kern_use(table[t]->name);
             qv__block_encode(t ? got : want, &all[i], x, MANY);
-            unsetenv("QV_KERN");
+            qv__kern_use(NULL);
             if (t)
                 assert_memory_equal(got, want, qv__block_bytes(&all[i], MANY));
         }

@@ -48,9 +48,9 @@ static void the_fastest_table_is_taken_and_a_lesser_one_on_demand(void **state)
     (void)state;
     assert_ptr_equal(table[0], &qv__kern_ref);
     assert_ptr_equal(qv__kern(), table[n_tables - 1]);
-    setenv("QV_KERN", "abacus", 1);
+    qv__kern_use("abacus");
     assert_ptr_equal(qv__kern(), &qv__kern_ref);
-    unsetenv("QV_KERN");
+    qv__kern_use(NULL);
 }
 
 static void dot_products_are_within_2_n_eps_of_the_sum_of_magnitudes(void **state)
@@ -488,7 +488,7 @@ static void adamw_follows_the_paper_in_double_for_ten_steps(void **state)
     for (size_t k = 0; k < QV_COUNT(names); k++)
         for (size_t i = 0; i < QV_COUNT(sizes); i++) {
             size_t n = sizes[i];
-            setenv("QV_KERN", names[k], 1);
+            qv__kern_use(names[k]);
             float *p = normals(n + 1, 13), *m = calloc(n + 1, sizeof *m),
                   *v = calloc(n + 1, sizeof *v), *want = calloc(n + 1, sizeof *want);
             double *pd = calloc(n + 1, sizeof *pd), *md = calloc(n + 1, sizeof *md),
@@ -511,7 +511,7 @@ static void adamw_follows_the_paper_in_double_for_ten_steps(void **state)
             assert_true(p[n] == fence && m[n] == 0 && v[n] == 0);
             free(p), free(m), free(v), free(want), free(pd), free(md), free(vd);
         }
-    unsetenv("QV_KERN");
+    qv__kern_use(NULL);
 }
 
 static void the_norm_is_the_root_of_the_sum_of_squares(void **state)

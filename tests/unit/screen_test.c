@@ -71,10 +71,10 @@ static void assert_never_differs(const float *v, size_t K, size_t D, const float
 {
     static const char *const table[] = {"ref", "avx2", "avx512"};
     for (size_t i = 0; i < QV_COUNT(table); i++) {
-        setenv("QV_KERN", table[i], 1);
+        qv__kern_use(table[i]);
         assert_same(v, K, D, x, T, k);
     }
-    unsetenv("QV_KERN");
+    qv__kern_use(NULL);
 }
 
 static void random_vectors_are_chosen_as_by_computing_all(void **state)
