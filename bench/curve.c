@@ -1,14 +1,15 @@
 /* curve.c - how the cost of a model grows: with the rank of a LoRA, with the number of
  * experts, with the text, with texts at once, with threads.
  *
- *     build/release/bench/curve MODEL lora|experts|context|batch|threads [MOST]
+ *     build/release/bench/curve MODEL lora|experts|context|batch|apart|threads [MOST]
  *
  * MODEL is 110m, 110 million random parameters as floats, or a path. The model alone and
  * the model with something beside it run in turn: in `lora` one LoRA at every site, in
  * `experts` Arrow over so many experts of rank 4 at the attention's maps, in the others
- * over 64 of them, 4 a token. CSV: milliseconds a pass by the clock and of the processor
- * (of all threads), medians; how many times the processor's time it is beside, the median
- * of pairs; and the process's own memory. MOST is where x ends.
+ * over 64 of them, 4 a token; in `apart` a LoRA of rank 16 for each of several texts. CSV:
+ * milliseconds a pass by the clock and of the processor (of all threads), medians; how many
+ * times the processor's time it is beside, the median of pairs; and the process's own
+ * memory. MOST is where x ends.
  */
 #include "parts.h"
 #include "base/base.h"
@@ -133,6 +134,7 @@ static void leave(struct beside *b)
 
 struct bed {
     const qv_model *m;
+    struct beside *own; // [n_texts] of each text, as a server has it; or NULL
     struct qv_acts acts;
     struct qv_cache cache[MOST_TEXTS], *at[MOST_TEXTS];
     size_t n_texts;
@@ -177,18 +179,26 @@ static void run(struct bed *b, struct qv_update *u, size_t past, size_t n)
         const size_t rows = qv__min(chunk, n - done);
         const bool is_last = done + rows == n;
         struct qv_batch batch = {.token = b->token, .pos = b->pos, .seq = seq};
+        struct qv_pass_part part[MOST_TEXTS];
+        const struct qv_parts parts = {.at = part, .n = b->n_texts};
         for (size_t i = 0; i < b->n_texts; i++) {
             seq[batch.n_seq++] = (struct qv_seq){.begin = batch.T,
                                                  .n = rows,
                                                  .n_unread = is_last ? rows - 1 : rows,
                                                  .n_past = past + done,
                                                  .cache = i};
+            part[i] = (struct qv_pass_part){batch.T, rows,
+                                            b->own && u ? &b->own[i].update : NULL};
             for (size_t j = 0; j < rows; j++)
                 b->pos[batch.T++] = (int)(past + done + j);
             b->row[i] = (int)batch.T - 1;
         }
-        const struct qv_pass p = {
-            .m = b->m, .a = &b->acts, .b = &batch, .update = u, .cache = b->at};
+        const struct qv_pass p = {.m = b->m,
+                                  .a = &b->acts,
+                                  .b = &batch,
+                                  .update = b->own ? NULL : u,
+                                  .parts = b->own ? &parts : NULL,
+                                  .cache = b->at};
         qv__decoder_forward(&p);
         if (is_last)
             qv__decoder_logits(&p, b->row, b->n_texts);
@@ -276,6 +286,23 @@ static void over_texts(const qv_model *m, size_t most)
     leave(&b);
 }
 
+/* One LoRA of rank 16 at every site for each text, another for each. */
+static void over_owners(const qv_model *m, size_t most)
+{
+    static struct bed bed;
+    static struct beside own[MOST_TEXTS];
+    for (size_t n = 1; n <= qv__min(most ? most : 16, MOST_TEXTS); n *= 2) {
+        make_bed(&bed, m, n, PAST + 1);
+        bed.own = own;
+        for (size_t i = 0; i < n; i++)
+            stand(&own[i], m, 1, 16, PASS);
+        pair("apart", n, &bed, &own[0].update, PAST, 1);
+        for (size_t i = 0; i < n; i++)
+            leave(&own[i]);
+        end_bed(&bed);
+    }
+}
+
 static void over_threads(const qv_model *m, size_t most)
 {
     static struct bed one, many;
@@ -300,13 +327,11 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*over)(const qv_model *m, size_t most);
-    } what[] = {{"lora", over_ranks},
-                {"experts", over_experts},
-                {"context", over_context},
-                {"batch", over_texts},
-                {"threads", over_threads}};
+    } what[] = {{"lora", over_ranks},      {"experts", over_experts},
+                {"context", over_context}, {"batch", over_texts},
+                {"apart", over_owners},    {"threads", over_threads}};
     if (argc < 3)
-        stop("give a model, and lora, experts, context, batch or threads");
+        stop("give a model, and lora, experts, context, batch, apart or threads");
     qv_model *m = open_model(argv[1]);
     printf("what,x,tokens,alone_ms,with_ms,alone_cpu_ms,with_cpu_ms,times,own_mib\n");
     for (size_t i = 0; i < QV_COUNT(what); i++)

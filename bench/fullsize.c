@@ -78,20 +78,23 @@ static struct qv_expert *new_expert(const qv_model *m, const char *name)
     return e;
 }
 
-/* As building a library keeps them. */
-static void put_prototypes(qv_library *lib, const struct qv_expert *e)
+/* As building a library keeps them; returns the seconds that computing them took. */
+static double put_prototypes(qv_library *lib, const struct qv_expert *e)
 {
     char hash[QV_HASH_TEXT];
     struct qv_prototypes p;
     qv_err err;
+    const double begun = qv__seconds();
     if (qv__prototypes_of(&p, e, &err))
         stop(err.msg);
+    const double took = qv__seconds() - begun;
     const struct qv_tensor_out out[] = {{"v", QV_F32, 1, {p.first[p.n_sites]}, p.v},
                                         {"sigma", QV_F32, 2, {p.n_sites, 2}, p.sigma}};
     qv__expert_hash(hash, e);
     if (qv__library_put_artifact(lib, e->name, "prototypes", hash, out, 2, &err))
         stop(err.msg);
     qv__prototypes_end(&p);
+    return took;
 }
 
 static void make_library(const qv_model *m, const char *dir, size_t n)
@@ -100,7 +103,7 @@ static void make_library(const qv_model *m, const char *dir, size_t n)
     qv_err err;
     if (qv_library_create(&lib, dir, NULL, &err))
         stop(err.msg);
-    double t = qv__seconds();
+    double t = qv__seconds(), prototypes = 0;
     for (size_t k = 0; k < n; k++) {
         char name[32];
         snprintf(name, sizeof name, "expert-%04zu", k);
@@ -109,10 +112,11 @@ static void make_library(const qv_model *m, const char *dir, size_t n)
             e->w[i] = (qv__uniform(k, i) - 0.5f) * 0.01f;
         if (qv__library_put(lib, e, NULL, &err))
             stop(err.msg);
-        put_prototypes(lib, e);
+        prototypes += put_prototypes(lib, e);
         qv__expert_free(e);
     }
     tell("library", qv__seconds() - t, "s");
+    tell("of it, computing prototypes", prototypes, "s");
     qv_library_close(lib);
 }
 

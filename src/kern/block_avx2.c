@@ -22,6 +22,7 @@
 #define INLINE inline __attribute__((always_inline))
 
 enum { RUN = QV_BLOCK_MAX, SMALL = 32, QUARTER = 64, ROWS = 4 };
+enum { LINE = 64, AHEAD = 2048 }; // bytes of memory that come together; asked for so early
 enum { SMALL_RUN = RUN / SMALL * 34 }; // bytes of the most that eight small blocks take
 
 /* ---- what a layout says of its block ---- */
@@ -435,6 +436,14 @@ static INLINE void dot_large(__m256 acc[ROWS][2], const struct qv_block_layout *
 
 /* ---- of both ---- */
 
+/* Asks for what a row will come to a run later than the next ones, because one thread that
+ * reads one row after another leaves memory idle in between. */
+static INLINE void ask_ahead(const uint8_t *run, const struct qv_block_layout *l)
+{
+    for (size_t i = 0; i < run_bytes(l); i += LINE)
+        _mm_prefetch((const char *)run + AHEAD + i, _MM_HINT_T0);
+}
+
 /* R rows of x from t on, R known when compiled. A row's sum does not depend on which
  * others are computed beside it. */
 static INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layout *l,
@@ -448,6 +457,7 @@ static INLINE void dot_rows(float *y, size_t stride, const struct qv_block_layou
     for (size_t left = q->n, T = q->T; left;
          left -= qv__min(RUN, left), row += run_bytes(l), x += T) {
         uint8_t whole[SMALL_RUN];
+        ask_ahead(row, l);
         if (elements(l) == SMALL)
             dot_small(acc, l, padded(whole, l, row, left), x, R);
         else
