@@ -436,8 +436,8 @@ static INLINE void dot_large(__m256 acc[ROWS][2], const struct qv_block_layout *
 
 /* ---- of both ---- */
 
-/* Asks memory for what lies so far ahead of a run: a thread that reads one row after another
- * would otherwise wait for it, and memory for the thread. */
+/* Asks memory for what lies so far ahead of a run: a thread that reads one row after
+ * another would otherwise wait for it, and memory for the thread. */
 static INLINE void ask_ahead(const uint8_t *run, const struct qv_block_layout *l)
 {
     for (size_t i = 0; i < run_bytes(l); i += LINE)
