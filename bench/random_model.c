@@ -187,7 +187,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], shapes[i].name) == 0)
             s = &shapes[i];
     if (!s)
-        stop("give 110m, phi-2 or mistral-7b, and a directory");
+        stop("give 110m, 1.1b, phi-2 or mistral-7b, and a directory");
     qv_err err;
     char path[512], file[64], prefix[64];
     json_t *map = json_object();
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
         write_file(argv[2], file, prefix, s->of_layer, map);
     }
     write_file(argv[2], "rest.safetensors", "", s->rest, map);
-    json_t *index = json_pack("{s:o}", "weight_map", map);
+    json_t *index = json_pack("{s:{}, s:o}", "metadata", "weight_map", map);
     snprintf(path, sizeof path, "%s/model.safetensors.index.json", argv[2]);
     if (qv__json_write(index, path, &err))
         stop(err.msg);

@@ -1,7 +1,7 @@
 """What PyTorch and PEFT take for what quiver does, in turn with it, on the same files.
 
-    python bench/peft.py arrow MODEL LIB [EXPERTS]   a prompt and decoding by Arrow over LIB
-    python bench/peft.py train MODEL                 a LoRA of rank 4 on the attention's maps
+    python bench/beside_peft.py arrow MODEL LIB [EXPERTS]   a prompt and decoding by Arrow over LIB
+    python bench/beside_peft.py train MODEL                 a LoRA of rank 4 on the attention's maps
 
 MODEL is a directory of random_model, LIB what `fullsize MODEL library LIB` made of it; this
 program calls `fullsize` in turn. Needs torch, transformers and peft (versions are printed).
