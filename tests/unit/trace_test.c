@@ -150,9 +150,10 @@ static void to_ask_for_it_changes_no_number(void **state)
             assert_memory_equal(&a, &b, sizeof a);
             assert_memory_equal(qv__job_top(with, j), qv__job_top(without, j),
                                 N_TOP * sizeof a);
-            // That of the prompt asks for rows that are left out otherwise.
+            // That of the prompt asks for rows that are left out otherwise: they are summed
+            // in another order.
             assert_int_equal(a.id, c.id);
-            assert_float_equal(a.logprob, c.logprob, 1e-5);
+            assert_float_equal(a.logprob, c.logprob, 1e-4);
         }
         assert_null(qv__job_trace(without));
         qv__job_release(with), qv__job_release(all), qv__job_release(without);
