@@ -55,41 +55,29 @@ static const struct tensor phi_rest[] = {
     {"lm_head.bias", 0, 51200},
     {NULL, 0, 0},
 };
-static const struct tensor mistral_layer[] = {
-    {"input_layernorm.weight", 0, 4096},     {"self_attn.q_proj.weight", 4096, 4096},
-    {"self_attn.k_proj.weight", 1024, 4096}, {"self_attn.v_proj.weight", 1024, 4096},
-    {"self_attn.o_proj.weight", 4096, 4096}, {"post_attention_layernorm.weight", 0, 4096},
-    {"mlp.gate_proj.weight", 14336, 4096},   {"mlp.up_proj.weight", 14336, 4096},
-    {"mlp.down_proj.weight", 4096, 14336},   {NULL, 0, 0},
-};
+/* A layer of Llama's kind, of width D, keys and values of width KV, and F in between. */
+#define LLAMA(D, KV, F)                                                                    \
+    {                                                                                      \
+        {"input_layernorm.weight", 0, D}, {"self_attn.q_proj.weight", D, D},               \
+            {"self_attn.k_proj.weight", KV, D}, {"self_attn.v_proj.weight", KV, D},        \
+            {"self_attn.o_proj.weight", D, D}, {"post_attention_layernorm.weight", 0, D},  \
+            {"mlp.gate_proj.weight", F, D}, {"mlp.up_proj.weight", F, D},                  \
+            {"mlp.down_proj.weight", D, F}, {NULL, 0, 0},                                  \
+    }
+static const struct tensor mistral_layer[] = LLAMA(4096, 1024, 14336);
 static const struct tensor mistral_rest[] = {
     {"model.embed_tokens.weight", 32000, 4096},
     {"model.norm.weight", 0, 4096},
     {"lm_head.weight", 32000, 4096},
     {NULL, 0, 0},
 };
-
-static const struct tensor small_layer[] = {
-    {"input_layernorm.weight", 0, 768},    {"self_attn.q_proj.weight", 768, 768},
-    {"self_attn.k_proj.weight", 768, 768}, {"self_attn.v_proj.weight", 768, 768},
-    {"self_attn.o_proj.weight", 768, 768}, {"post_attention_layernorm.weight", 0, 768},
-    {"mlp.gate_proj.weight", 2048, 768},   {"mlp.up_proj.weight", 2048, 768},
-    {"mlp.down_proj.weight", 768, 2048},   {NULL, 0, 0},
-};
+static const struct tensor small_layer[] = LLAMA(768, 768, 2048);
 static const struct tensor small_rest[] = {
     {"model.embed_tokens.weight", 32000, 768},
     {"model.norm.weight", 0, 768},
     {NULL, 0, 0},
 };
-
-/* TinyLlama's shape. */
-static const struct tensor billion_layer[] = {
-    {"input_layernorm.weight", 0, 2048},     {"self_attn.q_proj.weight", 2048, 2048},
-    {"self_attn.k_proj.weight", 256, 2048},  {"self_attn.v_proj.weight", 256, 2048},
-    {"self_attn.o_proj.weight", 2048, 2048}, {"post_attention_layernorm.weight", 0, 2048},
-    {"mlp.gate_proj.weight", 5632, 2048},    {"mlp.up_proj.weight", 5632, 2048},
-    {"mlp.down_proj.weight", 2048, 5632},    {NULL, 0, 0},
-};
+static const struct tensor billion_layer[] = LLAMA(2048, 256, 5632); // TinyLlama's shape
 static const struct tensor billion_rest[] = {
     {"model.embed_tokens.weight", 32000, 2048},
     {"model.norm.weight", 0, 2048},

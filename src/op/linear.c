@@ -10,7 +10,7 @@ enum {
     SLAB = 1 << 22,         // floats of a slab, or one row if that is more
     GROUPS = 32,            // of few rows, multiplied in one go
     TILE = 24,              // rows of W that stay near while few rows of x meet them
-    TILE_IN_BLOCKS = 8,     // the same
+    TILE_IN_BLOCKS = 8,     // the same, of rows in blocks
     WORTH_A_TEAM = 1 << 18, // products; fewer take one thread less than waking others does
 };
 
@@ -149,9 +149,11 @@ static void groups_in_blocks(const struct qv_product *p, size_t n, const float *
             k->narrow(&q[g]);
     const size_t n_tiles = count_tiles(p, n, TILE_IN_BLOCKS);
 #pragma omp parallel for schedule(static) if (is_worth_a_team(p, n, T))
-    for (size_t i = 0; i < n_tiles; i++)
+    for (size_t i = 0; i < n_tiles; i++) {
+        const struct tile t = tile_at(p, TILE_IN_BLOCKS, i);
         for (size_t g = 0; g < n_groups; g++)
-            tile_in_blocks(tile_at(p, TILE_IN_BLOCKS, i), g, &q[g], is_exact);
+            tile_in_blocks(t, g, &q[g], is_exact);
+    }
 }
 
 static void rows_in_blocks(const struct qv_product *p, size_t n, const float *x, size_t T,
