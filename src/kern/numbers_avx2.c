@@ -16,8 +16,9 @@
 enum {
     LANES = 8,
     TILE_T = 4,
-    TILE_ROWS = 3, // twelve sums, three times eight of W and eight of x are all registers
-    ROWS_ALONE = 4 // of W, where x has but one row left
+    TILE_ROWS = 3,  // twelve sums, three times eight of W and eight of x are all registers
+    ROWS_ALONE = 4, // of W, where x has but one row left
+    LINE = 64       // bytes of memory that come together
 };
 
 static INLINE size_t bytes_of(uint32_t id)
@@ -52,6 +53,14 @@ static INLINE float sum_of(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
 }
 
+/* Asks memory for what lies so many rows on: the processor foresees no further than the
+ * end of a page, which a row of W may be. */
+static INLINE void ask_ahead(const char *w, size_t rows, size_t w_bytes)
+{
+    for (size_t r = 0; r < rows; r++)
+        _mm_prefetch(w + (rows + r) * w_bytes, _MM_HINT_T0);
+}
+
 /* Rows of W from w on, and of x from x on, times one another: so many of each. */
 static INLINE void tile(float *y, uint32_t id, const char *w, size_t rows, const float *x,
                         size_t T, const struct qv_dots *d)
@@ -62,6 +71,8 @@ static INLINE void tile(float *y, uint32_t id, const char *w, size_t rows, const
         for (size_t r = 0; r < rows; r++)
             sum[t][r] = _mm256_setzero_ps();
     for (size_t i = 0; i < whole; i += LANES) {
+        if (i * bytes_of(id) % LINE == 0)
+            ask_ahead(w + i * bytes_of(id), rows, w_bytes);
         for (size_t r = 0; r < rows; r++)
             a[r] = numbers(id, w + r * w_bytes, i);
         for (size_t t = 0; t < T; t++) {
