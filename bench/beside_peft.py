@@ -1,13 +1,14 @@
 """What PyTorch and PEFT take for what quiver does, in turn with it, on the same files.
 
     python bench/beside_peft.py arrow MODEL LIB [EXPERTS]   a prompt and decoding by Arrow over LIB
-    python bench/beside_peft.py train MODEL                 a LoRA of rank 4 on the attention's maps
+    python bench/beside_peft.py train MODEL [TYPE]          a LoRA of rank 4 on the attention's maps
 
 MODEL is a directory of random_model, LIB what `fullsize MODEL library LIB` made of it; this
 program calls `fullsize` in turn. Needs torch, transformers and peft (versions are printed).
 CSV: what, tokens/s of each, how many times PEFT's, MiB each process held at most. Of Arrow
 only prompt and decoding are timed, not how either opens its experts. PyTorch trains in
-floats and, told apart, in bfloat16.
+TYPE, float32 or bfloat16. The latter it computes by its slow reference where the processor
+has no products of bfloat16: it then gets a twentieth of the tokens.
 """
 import os
 import resource
@@ -86,29 +87,30 @@ def arrow(path, library, n):
     model = peft.create_arrow_model(
         base_model=model, task_specific_adapter_paths=[os.path.join(library, e) for e in experts],
         arrow_config=peft.ArrowConfig(top_k=4, router_temperature=1.0)).eval()
+    print(f"{len(experts)} experts are loaded", file=sys.stderr, flush=True)
     prompt(model, ids[:, :SHORT])  # its prototypes are computed in the first pass
     for kind in list(pairs) * ROUNDS:
         turn(kind, model, library)
     report(f"arrow over {len(experts)}")
 
 
-def train(path):
-    for dtype in (torch.float32, torch.bfloat16):
-        model = peft.get_peft_model(load(path, dtype), peft.LoraConfig(
-            r=4, lora_alpha=16, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "dense"]))
-        ids = torch.randint(0, model.config.vocab_size, (2, PROMPT // 2))
-        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
-        rates = []
-        for _ in range(STEPS):
-            begun = time.monotonic()
-            model(input_ids=ids, labels=ids).loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            theirs = ids.numel() / (time.monotonic() - begun)
-            mine, my_mib = ours(path, "train")
-            rates.append((mine, theirs))
-        tell(f"train, {str(dtype).removeprefix('torch.')}", median([r[0] for r in rates]),
-             median([r[1] for r in rates]), my_mib)
+def train(path, dtype):
+    model = peft.get_peft_model(load(path, dtype), peft.LoraConfig(
+        r=4, lora_alpha=16, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "dense"]))
+    is_slow = dtype == torch.bfloat16 and not torch.cpu._is_avx512_bf16_supported()
+    ids = torch.randint(0, model.config.vocab_size, (2, PROMPT // 40 if is_slow else PROMPT // 2))
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+    pairs = []
+    for _ in range(STEPS):
+        begun = time.monotonic()
+        model(input_ids=ids, labels=ids).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        theirs = ids.numel() / (time.monotonic() - begun)
+        mine, my_mib = ours(path, "train")
+        pairs.append((mine, theirs))
+    tell(f"train, {str(dtype).removeprefix('torch.')}", median([r[0] for r in pairs]),
+         median([r[1] for r in pairs]), my_mib)
 
 
 if __name__ == "__main__":
@@ -116,6 +118,6 @@ if __name__ == "__main__":
           f"{torch.get_num_threads()} threads")
     print("what,quiver,PEFT,times,quiver MiB,PEFT MiB")
     if sys.argv[1] == "train":
-        train(sys.argv[2])
+        train(sys.argv[2], getattr(torch, sys.argv[3] if len(sys.argv) > 3 else "float32"))
     else:
         arrow(sys.argv[2], sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 256)

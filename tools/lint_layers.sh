@@ -16,7 +16,7 @@ doors='
 oneapi/dnnl/  src/op/gemm.c
 omp.h         src/op/* src/model/acts.c src/train/objective.c src/build/centroid.c src/eval/* src/server/mix.c
 linux/fs.h    src/library/store.c
-malloc.h      src/cli/serve.c
+malloc.h      src/base/memory.c
 sys/syscall.h src/library/store.c
 sys/inotify.h src/base/watch.c
 lapacke.h     src/lora/linalg.c

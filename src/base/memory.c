@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "base/base.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -23,4 +24,20 @@ size_t qv__memory(void)
     size_t bytes = pages > 0 && page > 0 ? (size_t)pages * (size_t)page : SIZE_MAX;
     bytes = qv__min(bytes, number_in("/sys/fs/cgroup/memory.max"));
     return qv__min(bytes, number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes"));
+}
+
+void qv__memory_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
+void qv__memory_map_from(int bytes)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, bytes);
+#else
+    (void)bytes;
+#endif
 }

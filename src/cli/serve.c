@@ -1,9 +1,9 @@
 /* serve.c - quiver serve: answer requests over HTTP until told to stop. */
 #include "cli/cli.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "server/serve.h"
 
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -249,14 +249,6 @@ static void serve(struct qv_server *s, const struct args *a, const sigset_t *set
         qv__server_tick(s);
 }
 
-/* Large blocks come from the system and go back to it. Left to itself malloc soon has them
- * in the heaps of its threads, whose pages stay when what lay there goes: a generation of
- * the library is made by one thread and ended by another. */
-static void give_back_large_blocks(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
-}
-
 int cmd_serve(int argc, char **argv)
 {
     struct args a = {.drain = 30,
@@ -269,7 +261,8 @@ int cmd_serve(int argc, char **argv)
     struct qv_server *s = NULL;
     sigset_t set;
     hold_signals(&set);
-    give_back_large_blocks();
+    // A generation of the library is made by one thread and ended by another.
+    qv__memory_map_from(256 << 10);
     if (a.o.seed == UINT64_MAX) // another one each time
         a.o.seed = (uint64_t)time(NULL);
     a.o.model_path = a.base.dir;

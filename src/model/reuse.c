@@ -1,6 +1,7 @@
 /* reuse.c - see reuse.h. A router that gives every token the same weights is
  * folded into one expert here, and costs what one expert costs. */
 #include "model/reuse.h"
+#include "base/memory.h"
 #include "library/library.h"
 #include "lora/pack.h"
 #include "lora/peft.h"
@@ -323,6 +324,7 @@ static qv_status open_library(qv_reuse **out, const qv_model *m, const qv_reuse_
             qv_wrap(err, result, "%s: ", o->library);
     }
     qv__library_reading_end(&d);
+    qv__memory_trim(); // names and tables of thousands of experts
     return result;
 }
 
