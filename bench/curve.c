@@ -29,7 +29,7 @@ enum {
     R = 4,
     FEW = 64, // experts where their number is not what is looked at
     PAIRS = 9,
-    SLOW_PAIRS = 3, // of passes of many rows
+    SLOW_PAIRS = 7, // of passes of many rows
     PASS = 512,
     CONTEXT = 4096,
     MOST_TEXTS = 64,
