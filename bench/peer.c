@@ -81,7 +81,9 @@ static void theirs(double rate[KINDS], const struct options *o, const int *token
         json_integer_value(json_object_get(t, "predicted_n")) != (json_int_t)o->tokens)
         stop("llama.cpp did something else");
     rate[PROMPT] = json_number_value(json_object_get(t, "prompt_per_second"));
-    rate[DECODE] = json_number_value(json_object_get(t, "predicted_per_second"));
+    // The first token comes of the prompt, and its time is not in predicted_ms.
+    rate[DECODE] = 1000 * (double)(o->tokens - 1) /
+                   json_number_value(json_object_get(t, "predicted_ms"));
     json_decref(reply);
     json_decref(ask);
     client_close(&c);
