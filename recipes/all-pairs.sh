@@ -13,7 +13,6 @@ arrow_mean arrow_wide arrow_vote spectr spectr_sigma lag}"
 : "${GROUPED:=private mbc random embedding}" # whose experts are of different tasks
 : "${MIXED=random-example poly mhr}"
 : "${UPSTREAM=private mbc}"
-[ -z "${SMOKE:-}" ] || : "${GATE_STEPS:=2}"
 : "${GATE_STEPS:=100}" # of training each of phatgoose's gates
 
 begin "All libraries, all routers"

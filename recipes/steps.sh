@@ -10,7 +10,7 @@ set -eu
 recipe=${RECIPE:-$(basename "$0" .sh)} # one that calls another names it
 [ -z "${SMOKE:-}" ] || : "${STEPS:=3}" "${BATCH:=2}" "${LIMIT:=2}" "${MAX_TOKENS:=4}" \
     "${SEEDS:=1}" "${TRAIN_TASKS:=4}" "${TEST_TASKS:=2}" "${PER_FAMILY:=1}" \
-    "${CLUSTERS:=2}" "${SKILLS:=2}" "${SHARE:=1}" "${EVALUATIONS:=4}" \
+    "${CLUSTERS:=2}" "${SKILLS:=2}" "${SHARE:=1}" "${EVALUATIONS:=4}" "${GATE_STEPS:=2}" \
     "${RUN:=runs/smoke/$recipe}"
 
 : "${QUIVER:=./quiver}"
