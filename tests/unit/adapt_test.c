@@ -99,16 +99,21 @@ static void lora_starts_from_nothing_and_learns(void **state)
     json_decref(learnt);
 }
 
-static void shared_starts_from_one_expert(void **state)
+static void shared_starts_from_one_expert_and_trains_it(void **state)
 {
     (void)state;
-    const qv_adapt_opts o = still("shared");
+    qv_adapt_opts o = still("shared");
     json_t *learnt = adapt("shared", &o);
     assert_string_equal(json_string_value(json_object_get(learnt, "start")), "owl");
     json_decref(learnt);
     struct qv_expert *e = read_adapter("shared"), *owl = library_expert("owl");
     assert_memory_equal(e->w, owl->w, e->n_w * sizeof *e->w);
     assert_true(e->site[0].scale == owl->site[0].scale);
+    qv__expert_free(e);
+    o = options("shared");
+    json_decref(adapt("shared-trained", &o));
+    e = read_adapter("shared-trained");
+    assert_memory_not_equal(e->w, owl->w, e->n_w * sizeof *e->w);
     qv__expert_free(e);
     qv__expert_free(owl);
 }
@@ -145,6 +150,13 @@ static void polyz_mixes_experts_that_stay_by_weights_it_learns(void **state)
     json_decref(learnt);
 }
 
+/* How many heads a site has weights for in adaptation.json. */
+static size_t n_heads(const json_t *weights)
+{
+    const json_t *site = json_object_iter_value(json_object_iter((json_t *)weights));
+    return json_is_array(json_array_get(site, 0)) ? json_array_size(site) : 1;
+}
+
 static void poly_and_mhr_start_near_the_mean_and_train_the_experts_too(void **state)
 {
     (void)state;
@@ -155,6 +167,7 @@ static void poly_and_mhr_start_near_the_mean_and_train_the_experts_too(void **st
         json_t *learnt = adapt(out, &o), *w = json_object_get(learnt, "weights");
         struct qv_expert *e = read_adapter(out), *moved;
         size_t Q = i ? 4 : 1;
+        assert_int_equal(n_heads(w), Q);
         for (size_t q = 0; q < Q; q++)
             for (size_t k = 0; k < K; k++)
                 assert_true(fabs(as_learnt(w, 0, q, k) - 1. / K) < 1e-3);
@@ -172,6 +185,16 @@ static void poly_and_mhr_start_near_the_mean_and_train_the_experts_too(void **st
         qv__expert_free(e);
         qv__expert_free(moved);
     }
+}
+
+static void mhr_has_eight_heads_where_none_are_asked_for(void **state)
+{
+    (void)state;
+    qv_adapt_opts o = still("mhr");
+    o.heads = 0;
+    json_t *learnt = adapt("mhr-eight", &o);
+    assert_int_equal(n_heads(json_object_get(learnt, "weights")), 8);
+    json_decref(learnt);
 }
 
 /* The loss of the adapter in `dir` on the first half of fox's permuted examples. */
@@ -564,10 +587,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lora_starts_from_nothing_and_learns),
-        cmocka_unit_test(shared_starts_from_one_expert),
+        cmocka_unit_test(shared_starts_from_one_expert_and_trains_it),
         cmocka_unit_test(mu_starts_from_the_mean_of_the_factors_at_the_experts_scale),
         cmocka_unit_test(polyz_mixes_experts_that_stay_by_weights_it_learns),
         cmocka_unit_test(poly_and_mhr_start_near_the_mean_and_train_the_experts_too),
+        cmocka_unit_test(mhr_has_eight_heads_where_none_are_asked_for),
         cmocka_unit_test(lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size),
         cmocka_unit_test(lorahub_goes_as_far_as_the_bound),
         cmocka_unit_test(known_is_the_tasks_own_mix_of_the_skills),

@@ -463,6 +463,30 @@ static void arrow_over_experts_of_any_rank_scale_and_sites_is_the_papers(void **
     }
 }
 
+static void arrow_mean_is_arrow_over_the_experts_less_their_average(void **state)
+{
+    const char *lib = mixed_library(state);
+    struct qv_expert *e[MIXED], *less[MIXED];
+    qv_reuse *among_less;
+    int ids[TOKENS];
+    qv_err err;
+    some_ids(ids);
+    mixed(e);
+    assert_works(qv__subtract_mean(less, e, MIXED, &err), &err);
+    const struct qv_reuse_from from = {
+        .experts = less, .n = MIXED, .router = "arrow", .top_k = 2};
+    assert_works(qv__reuse_new(&among_less, base, &from, &err), &err);
+    float *want = passed(base, among_less, NULL, ids, TOKENS);
+    qv_reuse *r =
+        reuse(base, &(qv_reuse_opts){.library = lib, .router = "arrow_mean", .top_k = 2});
+    assert_says(r, ids, TOKENS, want);
+    qv_reuse_close(among_less);
+    qv_reuse_close(r);
+    free(want);
+    free_mixed(less);
+    free_mixed(e);
+}
+
 static float most_apart(const float *x, const float *y, size_t n)
 {
     float most = 0;
@@ -768,6 +792,7 @@ int main(void)
         cmocka_unit_test(an_exact_subtraction_is_one_of_updates),
         in_scratch(uniform_folded_is_uniform_routed),
         in_scratch(arrow_over_experts_of_any_rank_scale_and_sites_is_the_papers),
+        in_scratch(arrow_mean_is_arrow_over_the_experts_less_their_average),
         in_scratch(the_oracle_takes_the_expert_of_the_texts_task),
         in_scratch(a_library_of_one_is_its_adapter_whoever_routes),
         in_scratch(prototypes_kept_with_an_expert_are_used_while_they_are_its_own),

@@ -4,6 +4,7 @@
 #include "model/subtract.h"
 #include "route/ngrams.h"
 #include "route/route.h"
+#include "route/spectral.h"
 #include "route/text.h"
 #include "route/update.h"
 #include "support/experts.h"
@@ -330,25 +331,41 @@ every_router_by_token_shares_a_site_among_the_experts_that_adapt_it(void **state
     }
 }
 
-static void each_router_has_its_own_number_of_experts(void **state)
+static void each_router_has_its_own_number_of_experts_and_composition(void **state)
 {
     (void)state;
     static const struct {
         const char *name;
         size_t k;
-    } all[] = {{"arrow", 4}, {"centroid", 4}, {"spectr", 4}, {"phatgoose", 2}, {"lag", 1}};
+        enum qv_compose how;
+    } all[] = {
+        {"arrow", 4, QV_FACTOR},      {"arrow_mean", 4, QV_FACTOR},
+        {"arrow_wide", 8, QV_OUTPUT}, {"arrow_vote", 4, QV_OUTPUT},
+        {"centroid", 4, QV_FACTOR},   {"avg_act", 4, QV_FACTOR},
+        {"spectr", 4, QV_FACTOR},     {"spectr_sigma", 4, QV_FACTOR},
+        {"lag", 1, QV_FACTOR},        {"phatgoose", 2, QV_OUTPUT},
+        {"retrieval", 3, QV_FACTOR},  {"tp", 4, QV_FACTOR},
+    };
     for (size_t i = 0; i < QV_COUNT(all); i++) {
-        struct qv_expert *e[2];
-        struct qv_bank *b = uneven(e);
-        struct qv_router *r;
-        assert_int_equal(qv__router_open(&r, qv__router_find(all[i].name), b, NULL, NULL),
-                         QV_OK);
-        assert_int_equal(r->top_k, all[i].k);
-        qv__router_close(r);
-        qv__bank_free(b);
-        qv__expert_free(e[0]);
-        qv__expert_free(e[1]);
+        const struct qv_router_ops *ops = qv__router_find(all[i].name);
+        assert_int_equal(qv__router_top_k(ops, 0), all[i].k);
+        assert_int_equal(qv__router_top_k(ops, 5), 5);
+        assert_int_equal(qv__router_compose(ops, QV_COMPOSE_DEFAULT), all[i].how);
     }
+}
+
+static void lag_looks_closely_at_twenty_experts(void **state)
+{
+    (void)state;
+    struct qv_expert *e[2];
+    struct qv_bank *b = uneven(e);
+    struct qv_router *r;
+    assert_int_equal(qv__router_open(&r, qv__router_find("lag"), b, NULL, NULL), QV_OK);
+    assert_int_equal(((const struct qv_spectral *)r)->filter, 20);
+    qv__router_close(r);
+    qv__bank_free(b);
+    qv__expert_free(e[0]);
+    qv__expert_free(e[1]);
 }
 
 static void what_a_router_cannot_do_is_refused(void **state)
@@ -498,7 +515,8 @@ int main(void)
         cmocka_unit_test(routers_weigh_as_the_authors_do),
         cmocka_unit_test(
             every_router_by_token_shares_a_site_among_the_experts_that_adapt_it),
-        cmocka_unit_test(each_router_has_its_own_number_of_experts),
+        cmocka_unit_test(each_router_has_its_own_number_of_experts_and_composition),
+        cmocka_unit_test(lag_looks_closely_at_twenty_experts),
         cmocka_unit_test(what_a_router_cannot_do_is_refused),
         cmocka_unit_test(a_text_is_retrieved_by_its_cosine_with_the_experts),
         cmocka_unit_test(the_task_predictor_is_linear_in_the_features),
