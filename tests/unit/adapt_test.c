@@ -2,6 +2,7 @@
  * and which experts it finds near.
  */
 #include "adapt/adapt.h"
+#include "base/file.h"
 #include "base/rng.h"
 #include "build/build.h"
 #include "lora/peft.h"
@@ -228,7 +229,8 @@ static void lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size(void *
 {
     (void)state;
     qv_adapt_opts o = options("lorahub");
-    o.evaluations = 0; // the paper's
+    o.evaluations = 0;  // the paper's
+    o.train.seed = 173; // has no say in which examples are taken
     json_t *learnt = adapt("lorahub", &o), *w = json_object_get(learnt, "weights");
     struct qv_expert *e = read_adapter("lorahub");
     double sum = 0, objective = json_number_value(json_object_get(learnt, "objective"));
@@ -455,6 +457,60 @@ static void by_lora_nearness_is_the_cosine_of_all_factors(void **state)
     json_decref(learnt);
 }
 
+/* What a fresh LoRA was trained to before the adaptation to `out` was stopped: owl, its
+ * factors with another sign. */
+static void leave_owl_as_fresh(const char *out)
+{
+    qv_err err = {0};
+    const char *dir = at(qv__arena_fmt(&names, "%s.checkpoint/fresh", out));
+    struct qv_expert *e = library_expert("owl");
+    for (size_t j = 0; j < e->n_w; j++)
+        e->w[j] = -e->w[j];
+    assert_works(qv__make_dir(dir, &err), &err);
+    assert_works(qv__peft_write(e, dir, &err), &err);
+    qv__expert_free(e);
+}
+
+static void by_gauge_an_expert_is_as_near_as_its_update_however_factored(void **state)
+{
+    (void)state;
+    static const char *const way[] = {"gauge", "lora"};
+    for (size_t i = 0; i < 2; i++) {
+        qv_adapt_opts o = still("mu");
+        o.retrieve = way[i];
+        const char *out = qv__arena_fmt(&names, "owl-by-%s", way[i]);
+        leave_owl_as_fresh(out);
+        json_t *learnt = adapt(out, &o);
+        const json_t *who = json_object_get(learnt, "experts");
+        const json_t *near = json_object_get(learnt, "similarity");
+        size_t place = i ? K - 1 : 0; // -1 is last
+        assert_string_equal(json_string_value(json_array_get(who, place)), "owl");
+        double got = json_number_value(json_array_get(near, place));
+        assert_true(fabs(got - (i ? -1 : 1)) < 1e-5);
+        json_decref(learnt);
+    }
+}
+
+static void five_experts_are_retrieved_where_no_number_is_given(void **state)
+{
+    (void)state;
+    static const char *const six[] = {"a", "b", "c", "d", "e", "f"};
+    qv_library *lib;
+    qv_err err = {0};
+    const qv_library_opts facts = {.base_name = "model",
+                                   .base_hash = qv_model_identity(model)};
+    assert_works(qv_library_create(&lib, at("six"), &facts, &err), &err);
+    for (size_t i = 0; i < QV_COUNT(six); i++)
+        assert_works(qv_library_add(lib, six[i], at("lib/owl"), NULL, &err), &err);
+    qv_library_close(lib);
+    qv_adapt_opts o = still("mu");
+    o.library = at("six");
+    o.retrieve = "random";
+    json_t *learnt = adapt("of-six", &o);
+    assert_int_equal(json_array_size(json_object_get(learnt, "experts")), 5);
+    json_decref(learnt);
+}
+
 static double by_half(void *arg, size_t site, size_t q, size_t k)
 {
     (void)arg, (void)site, (void)q, (void)k;
@@ -500,6 +556,7 @@ static void pi_mixes_a_fresh_lora_with_the_experts_nearest_by_fisher(void **stat
     const json_t *who = json_object_get(learnt, "experts");
     assert_int_equal(json_array_size(w), 3);
     assert_int_equal(json_array_size(who), 2);
+    assert_string_equal(json_string_value(json_object_get(learnt, "retrieve")), "fisher");
     double sum = 0;
     for (size_t k = 0; k < 3; k++)
         sum += as_learnt(w, 0, 0, k);
@@ -599,6 +656,8 @@ int main(void)
         cmocka_unit_test(fisher_is_the_mean_of_squared_gradients),
         cmocka_unit_test(what_is_retrieved_is_what_is_most_alike),
         cmocka_unit_test(by_lora_nearness_is_the_cosine_of_all_factors),
+        cmocka_unit_test(by_gauge_an_expert_is_as_near_as_its_update_however_factored),
+        cmocka_unit_test(five_experts_are_retrieved_where_no_number_is_given),
         cmocka_unit_test(experts_at_random_are_distinct_and_by_the_seed),
         cmocka_unit_test(pi_mixes_a_fresh_lora_with_the_experts_nearest_by_fisher),
         cmocka_unit_test(a_fraction_is_of_the_training_examples),
