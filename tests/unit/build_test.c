@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "build/build.h"
+#include "cluster/cluster.h"
 #include "library/library.h"
 #include "lora/prototypes.h"
 #include "support/place.h"
@@ -123,6 +124,50 @@ static void mbc_trains_a_little_apart_then_one_expert_a_family(void **state)
     }
 }
 
+/* Which of the 3 clusters each task's first expert is put in, by a similarity. */
+static void cluster_first(int label[TASKS], const char *lib, enum qv_similarity kind)
+{
+    struct listing l = list(qv__arena_fmt(&names, "%s/.build/first", lib));
+    struct qv_expert *e[TASKS];
+    float sim[TASKS * TASKS];
+    qv_err err;
+    for (size_t i = 0; i < TASKS; i++)
+        assert_works(qv__library_read(&e[i], l.lib, all[i], &model->sites, &err), &err);
+    assert_works(
+        qv__similarity(sim, e, TASKS, &(struct qv_similarity_opts){.kind = kind}, &err),
+        &err);
+    assert_works(qv__kmeans(label, NULL, sim, TASKS, TASKS, 3, 10, 0, &err), &err);
+    for (size_t i = 0; i < TASKS; i++)
+        qv__expert_free(e[i]);
+    end_list(&l);
+}
+
+static void mbc_groups_by_the_similarity_that_is_asked_for(void **state)
+{
+    (void)state;
+    static const char *const similarity[] = {"mbc", "gauge"};
+    int label[2][TASKS];
+    for (size_t i = 0; i < 2; i++) {
+        const char *lib = qv__arena_fmt(&names, "three-by-%s", similarity[i]);
+        qv_build_opts o = options("mbc");
+        o.clusters = 3;
+        o.similarity = similarity[i];
+        build(lib, &o);
+        cluster_first(label[i], lib, i ? QV_SIM_GAUGE : QV_SIM_MBC);
+        struct listing l = list(lib);
+        for (size_t j = 0; j < TASKS; j++) {
+            const qv_expert_info *info =
+                expert_in(&l, qv__arena_fmt(&names, "mbc_%02d", label[i][j]));
+            bool is_in = false;
+            for (size_t k = 0; k < info->meta.n_tasks; k++)
+                is_in = is_in || strcmp(info->meta.task[k], all[j]) == 0;
+            assert_true(is_in);
+        }
+        end_list(&l);
+    }
+    assert_memory_not_equal(label[0], label[1], sizeof label[0]); // or nothing was seen
+}
+
 static void the_first_part_of_mbc_can_be_chosen(void **state)
 {
     (void)state;
@@ -159,6 +204,41 @@ static void random_deals_the_tasks_evenly(void **state)
     for (size_t j = 0; j < TASKS; j++)
         assert_int_equal(times[j], 1);
     end_list(&l);
+}
+
+/* Which of 4 experts has each task, with a seed. */
+static void deal(size_t to[TASKS], uint64_t seed)
+{
+    qv_build_opts o = options("random");
+    o.clusters = 4;
+    o.train.seed = seed;
+    o.train.steps = 1;
+    const char *lib = qv__arena_fmt(&names, "dealt%d", (int)seed);
+    build(lib, &o);
+    struct listing l = list(lib);
+    for (size_t i = 0; i < 4; i++) {
+        const qv_expert_info *info =
+            expert_in(&l, qv__arena_fmt(&names, "random_%02zu", i));
+        for (size_t k = 0; k < info->meta.n_tasks; k++)
+            for (size_t j = 0; j < TASKS; j++)
+                if (strcmp(info->meta.task[k], all[j]) == 0)
+                    to[j] = i;
+    }
+    end_list(&l);
+}
+
+static void another_seed_deals_the_tasks_another_way(void **state)
+{
+    (void)state;
+    size_t to[3][TASKS] = {0};
+    bool together[3];
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        deal(to[seed], seed);
+        together[seed] = to[seed][0] == to[seed][4] && to[seed][1] == to[seed][5];
+    }
+    assert_memory_not_equal(to[0], to[1], sizeof to[0]);
+    assert_memory_not_equal(to[1], to[2], sizeof to[0]);
+    assert_false(together[0] && together[1] && together[2]); // as in order they would be
 }
 
 static void without_steps_a_task_is_trained_for_whole_epochs(void **state)
@@ -589,8 +669,10 @@ int main(void)
         cmocka_unit_test(private_trains_one_expert_a_task),
         cmocka_unit_test(shared_trains_one_expert_with_everybodys_steps),
         cmocka_unit_test(mbc_trains_a_little_apart_then_one_expert_a_family),
+        cmocka_unit_test(mbc_groups_by_the_similarity_that_is_asked_for),
         cmocka_unit_test(the_first_part_of_mbc_can_be_chosen),
         cmocka_unit_test(random_deals_the_tasks_evenly),
+        cmocka_unit_test(another_seed_deals_the_tasks_another_way),
         cmocka_unit_test(without_steps_a_task_is_trained_for_whole_epochs),
         cmocka_unit_test(an_expert_knows_where_it_comes_from),
         cmocka_unit_test(what_is_kept_beside_an_expert_is_its_own),

@@ -32,9 +32,10 @@ static void well_separated_groups_are_found_whatever_the_seed(void **state)
         for (size_t d = 0; d < DIM; d++)
             noise[i * DIM + d] = centre[i % BLOBS * DIM + d] + .05f * noise[i * DIM + d];
     }
-    for (uint64_t seed = 0; seed < 5; seed++) {
+    // One start is enough: its seeds are drawn far apart.
+    for (uint64_t seed = 0; seed < 20; seed++) {
         assert_int_equal(
-            qv__kmeans(label, NULL, noise, BLOBS * EACH, DIM, BLOBS, 0, seed, NULL), QV_OK);
+            qv__kmeans(label, NULL, noise, BLOBS * EACH, DIM, BLOBS, 1, seed, NULL), QV_OK);
         // Numbered by first appearance, the labels are the truth itself.
         assert_memory_equal(label, truth, sizeof label);
     }
