@@ -279,6 +279,59 @@ static void each_example_is_dealt_to_one_expert_whatever_its_task(void **state)
     end_list(&l);
 }
 
+/* Tokens that each of two experts of random examples was trained on, in one pass. */
+static void tokens_of_parts(size_t tokens[2], const char *lib, const char *tasks)
+{
+    qv_build_opts o = options("random-example");
+    qv_err err = {0};
+    o.train = (qv_train_opts){.epochs = 1, .batch = 1, .lanes = 1};
+    assert_works(build_with(lib, tasks, &o, &err), &err);
+    struct listing l = list(lib);
+    assert_int_equal(l.n, 2);
+    for (size_t k = 0; k < 2; k++)
+        tokens[k] = (size_t)setting_of(qv_snapshot_info(l.snap, k), "tokens");
+    end_list(&l);
+}
+
+static void examples_are_not_dealt_in_the_order_of_the_file(void **state)
+{
+    (void)state;
+    struct qv_task *t;
+    qv_err err = {0};
+    const struct qv_task_opts opts = {.max_tokens = model->c.n_ctx};
+    assert_works(qv__task_read(&t, at("tasks/owl.jsonl"), model->tokenizer, &opts, &err),
+                 &err);
+    size_t in_turn[2] = {0}, got[2];
+    for (size_t i = 0; i < t->n_train; i++)
+        in_turn[i % 2] += t->train[i].n;
+    tokens_of_parts(got, "not-in-turn", "tasks/owl.jsonl");
+    if (t->n_train % 2 == 0)
+        assert_int_equal(got[0] + got[1], in_turn[0] + in_turn[1]);
+    assert_int_not_equal(in_turn[0], in_turn[1]);
+    assert_int_not_equal(got[0], in_turn[0]);
+    assert_int_not_equal(got[0], in_turn[1]);
+    qv__task_free(t);
+}
+
+static void tasks_of_one_example_do_not_all_go_to_one_expert(void **state)
+{
+    (void)state;
+    static const char *const answer[] = {"aa"};
+    size_t n = 0, got[2];
+    qv_err err = {0};
+    assert_works(qv__make_dir(at("small"), &err), &err);
+    for (size_t i = 0; n < 8; i++) {
+        const char *name = qv__arena_fmt(&names, "small%d", (int)i);
+        if (qv__part_of(name, 0) != QV_TRAIN)
+            continue;
+        write_tiny_task(at(qv__arena_fmt(&names, "small/%s.jsonl", name)), 1, "aa", answer,
+                        1);
+        n++;
+    }
+    tokens_of_parts(got, "of-small", "small");
+    assert_true(got[0] > 0 && got[1] > 0);
+}
+
 static void embedding_groups_tasks_whose_prompts_are_alike(void **state)
 {
     (void)state;
@@ -407,6 +460,8 @@ int main(void)
         cmocka_unit_test(skills_start_apart_and_with_random_Bs),
         cmocka_unit_test(what_is_built_stays_and_what_was_stopped_goes_on),
         cmocka_unit_test(each_example_is_dealt_to_one_expert_whatever_its_task),
+        cmocka_unit_test(examples_are_not_dealt_in_the_order_of_the_file),
+        cmocka_unit_test(tasks_of_one_example_do_not_all_go_to_one_expert),
         cmocka_unit_test(embedding_groups_tasks_whose_prompts_are_alike),
         cmocka_unit_test(an_embedding_is_the_mean_of_what_the_last_layer_sees),
         cmocka_unit_test(the_number_of_clusters_is_that_of_the_lowest_validation_loss),
