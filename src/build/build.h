@@ -89,7 +89,7 @@ qv_status qv__build_expert(struct qv_expert **out, const char *name, const qv_mo
 
 /* x [D] = the mean over the prompts of the task's first training examples, at most
  * `most` of them, of the mean over a prompt's tokens of what the base's last layer but
- * one gives out: what the last layer sees. Fails with QV_ENOMEM. */
+ * one gives out: what the last layer sees; at length 1. Fails with QV_ENOMEM. */
 qv_status qv__task_embedding(float *x, const qv_model *m, const struct qv_task *t,
                              size_t most, qv_err *err) QV_MUST_CHECK;
 

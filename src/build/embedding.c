@@ -1,8 +1,8 @@
 /* embedding.c - tasks grouped by what the base makes of their inputs, before anything
  * is learnt: the paper's baseline "embeddings".
  *
- * A task is the mean hidden state of its prompts (qv__task_embedding, at most 100 of
- * them), scaled to length 1; k-means on those vectors.
+ * A task is the mean hidden state of at most 100 of its prompts, at length 1
+ * (qv__task_embedding); k-means on those vectors.
  */
 #include "build/build.h"
 #include "cluster/cluster.h"
@@ -38,8 +38,11 @@ qv_status qv__task_embedding(float *x, const qv_model *m, const struct qv_task *
         for (size_t j = 0; j < s->n_prompt * D; j++)
             sum[j % D] += (double)h[j] / (double)(s->n_prompt * n);
     }
+    double square = 0;
     for (size_t d = 0; !result && d < D; d++)
-        x[d] = (float)sum[d];
+        square += sum[d] * sum[d];
+    for (size_t d = 0; !result && d < D; d++)
+        x[d] = square > 0 ? (float)(sum[d] / sqrt(square)) : 0;
     qv__acts_end(&a);
     free(pos);
     free(sum);
@@ -59,15 +62,8 @@ static qv_status build(struct qv_builder *b, qv_err *err)
     qv_status result =
         x ? QV_OK : qv_fail(err, QV_ENOMEM, "no memory for %zu tasks", b->n_tasks);
     b->n_planned = qv__clusters_planned(b);
-    for (size_t i = 0; !result && i < b->n_tasks; i++) {
-        float *own = x + i * D;
-        double square = 0;
-        result = qv__task_embedding(own, b->m, b->task[i], MOST, err);
-        for (size_t d = 0; d < D; d++)
-            square += (double)own[d] * (double)own[d];
-        for (size_t d = 0; d < D && square > 0; d++)
-            own[d] = (float)((double)own[d] / sqrt(square));
-    }
+    for (size_t i = 0; !result && i < b->n_tasks; i++)
+        result = qv__task_embedding(x + i * D, b->m, b->task[i], MOST, err);
     if (!result)
         result = qv__build_clusters(b, "embedding", group, x, 1, err);
     free(x);

@@ -351,8 +351,9 @@ static void embedding_groups_tasks_whose_prompts_are_alike(void **state)
     end_list(&l);
 }
 
-/* transformers' hidden states of seven tokens, and of those alone that are a prompt. */
-static void an_embedding_is_the_mean_of_what_the_last_layer_sees(void **state)
+/* The mean of transformers' hidden states of seven tokens, and of those alone that are a
+ * prompt, at length 1. */
+static void an_embedding_is_the_direction_of_what_the_last_layer_sees(void **state)
 {
     (void)state;
 #define LLAMA "tests/golden/llama/gqa_untied"
@@ -370,10 +371,14 @@ static void an_embedding_is_the_mean_of_what_the_last_layer_sees(void **state)
                               {.ids = ids, .n = 7, .n_prompt = 3},
                               {.ids = ids, .n = 7, .n_prompt = 5}};
     const struct qv_task t = {.train = s, .n_train = 3};
-    float want[64] = {0}, got[64];
+    float want[64] = {0}, got[64], square = 0;
     assert_true(D <= 64);
     for (size_t i = 0; i < 7 * D; i++)
         want[i % D] += seen[i] / 14 + (i < 3 * D ? seen[i] / 6 : 0);
+    for (size_t d = 0; d < D; d++)
+        square += want[d] * want[d];
+    for (size_t d = 0; d < D; d++)
+        want[d] /= sqrtf(square);
     assert_works(qv__task_embedding(got, m, &t, 2, &err), &err);
     assert_close_to_scale(got, want, D, 1e-5);
     free(hidden);
@@ -463,7 +468,7 @@ int main(void)
         cmocka_unit_test(examples_are_not_dealt_in_the_order_of_the_file),
         cmocka_unit_test(tasks_of_one_example_do_not_all_go_to_one_expert),
         cmocka_unit_test(embedding_groups_tasks_whose_prompts_are_alike),
-        cmocka_unit_test(an_embedding_is_the_mean_of_what_the_last_layer_sees),
+        cmocka_unit_test(an_embedding_is_the_direction_of_what_the_last_layer_sees),
         cmocka_unit_test(the_number_of_clusters_is_that_of_the_lowest_validation_loss),
         cmocka_unit_test(what_a_way_has_no_use_for_is_refused),
     };
