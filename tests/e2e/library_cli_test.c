@@ -153,6 +153,27 @@ static void every_study_tells_a_person_and_a_program(void **state)
             assert_int_equal(json_array_size(json_object_get(v, study[i].lists[k])), 3);
         json_decref(v);
     }
+    json_t *spectra = json_of("study spectra lib --json"), *e, *site;
+    size_t i, j;
+    json_array_foreach(json_object_get(spectra, "experts"), i, e)
+    {
+        double sum = 0, least = 1;
+        json_array_foreach(json_object_get(e, "sites"), j, site)
+        {
+            double one = json_number_value(json_object_get(site, "sigma1"));
+            double two = json_number_value(json_object_get(site, "sigma2"));
+            double gap = json_number_value(json_object_get(site, "gap"));
+            assert_true(one > two && two > 0 && fabs(gap - (1 - two / one)) < 1e-6);
+            sum += gap;
+            least = fmin(least, gap);
+        }
+        assert_true(j > 1);
+        assert_true(fabs(json_number_value(json_object_get(e, "mean_gap")) -
+                         sum / (double)j) < 1e-6);
+        assert_true(fabs(json_number_value(json_object_get(e, "least_gap")) - least) <
+                    1e-6);
+    }
+    json_decref(spectra);
     static const char *const told[] = {"tokens", "last", "vote", "vote_of_all"};
     json_t *v = json_of("study routing lib -m m --tasks tasks --router arrow --json");
     for (size_t k = 0; k < QV_COUNT(told); k++)

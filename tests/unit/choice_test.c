@@ -129,6 +129,58 @@ static void accuracies_are_those_of_the_harness_and_of_the_paper(void **state)
     check_accuracy(state, "acc_paper", "choice", true);
 }
 
+/* 1 if the model chooses the option of that label, by the metric choice_char. */
+static double chooses(void **state, const char *first, const char *second, int label)
+{
+    const char *task = scratch_path(state, "options.jsonl");
+    const char *suite = scratch_path(state, "options.json");
+    char text[512];
+    qv_eval_result *r;
+    qv_err err;
+    snprintf(text, sizeof text,
+             "{\"prompt\":\"a\",\"options\":[\"%s\",\"%s\"],\"label\":%d}\n", first, second,
+             label);
+    write_text(task, text);
+    write_text(suite, "{\"metric\":\"choice_char\",\"tasks\":[\"options.jsonl\"]}");
+    assert_works(qv_eval(&r, model, NULL, &suite, 1, NULL, &err), &err);
+    assert_int_equal(qv_eval_task(r, 0)->n, 1);
+    double score = qv_eval_task(r, 0)->score[0];
+    qv_eval_free(r);
+    return score;
+}
+
+static void of_options_equally_likely_the_first_is_chosen(void **state)
+{
+    assert_true(chooses(state, "b", "b", 0) == 1);
+    assert_true(chooses(state, "b", "b", 1) == 0);
+}
+
+/* The log-likelihood of an option after "a", with EOS as eval has it. */
+static double likelihood(const char *option)
+{
+    const char *twice[] = {option, option};
+    const struct qv_example e = {.prompt = "a", .options = twice, .n_options = 2};
+    double sum[2];
+    size_t n[2];
+    score(sum, n, &e, true);
+    return sum[0];
+}
+
+static void an_options_length_is_its_characters_not_its_bytes(void **state)
+{
+    static const char accents[] = "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"; // 5 of them
+    const double many = likelihood(accents);
+    char plain[32] = "";
+    size_t n = 0;
+    // An option less likely by character, and likelier by byte.
+    do {
+        assert_true(++n < sizeof plain);
+        memset(plain, 'b', n);
+    } while (!(likelihood(plain) / (double)n > many / 5 &&
+               likelihood(plain) / (double)n < many / 10));
+    assert_true(chooses(state, accents, plain, 1) == 1);
+}
+
 /* ---- prompts ---- */
 
 /* One record of each task in its file's format, and what the authors' code asks: the
@@ -400,6 +452,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             accuracies_are_those_of_the_harness_and_of_the_paper, make_scratch,
             remove_scratch),
+        cmocka_unit_test_setup_teardown(of_options_equally_likely_the_first_is_chosen,
+                                        make_scratch, remove_scratch),
+        cmocka_unit_test_setup_teardown(an_options_length_is_its_characters_not_its_bytes,
+                                        make_scratch, remove_scratch),
         cmocka_unit_test_setup_teardown(prompts_and_options_are_the_authors, make_scratch,
                                         remove_scratch),
         cmocka_unit_test_setup_teardown(shots_tests_and_settings_are_the_authors,

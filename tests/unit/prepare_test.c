@@ -358,6 +358,48 @@ static double gated_loss(const struct qv_expert *own, struct qv_prototypes *gate
     return loss;
 }
 
+/* The gates of sum's expert [*n], trained with some options; the caller's. */
+static float *gates_by(size_t *n, const char *lib, const qv_train_opts *train)
+{
+    const char *const tasks[] = {at("tasks")};
+    const qv_prepare_opts o = {.router = "phatgoose", .limit = LIMIT, .train = *train};
+    qv_library *l;
+    struct qv_expert *e;
+    struct qv_st st;
+    char hash[65];
+    size_t made;
+    qv_err err;
+    assert_works(qv_prepare(&made, model, lib, tasks, 1, &o, &err), &err);
+    assert_int_equal(made, EXPERTS);
+    assert_works(qv_library_open(&l, lib, &err), &err);
+    assert_works(qv__library_read(&e, l, "sum", &model->sites, &err), &err);
+    qv__expert_hash(hash, e);
+    assert_works(qv__library_artifact(&st, l, "sum", "gate", hash, &err), &err);
+    const struct qv_tensor *t = qv__st_find(&st, "v");
+    float *v = calloc(t->n, sizeof *v);
+    assert_non_null(v);
+    *n = t->n;
+    qv__st_f32(v, t, 0, t->n);
+    qv__st_close(&st);
+    qv__expert_free(e);
+    qv_library_close(l);
+    return v;
+}
+
+static void gates_are_trained_as_their_paper_says_where_nothing_else_is(void **state)
+{
+    (void)state;
+    const char *lib = library("gates-by-default");
+    size_t n, n_said;
+    float *v = gates_by(&n, lib, &(qv_train_opts){0});
+    float *said = gates_by(
+        &n_said, lib, &(qv_train_opts){.steps = 100, .batch = 16, .lr = 5e-3f, .clip = 1});
+    assert_int_equal(n, n_said);
+    assert_memory_equal(v, said, n * sizeof *v);
+    free(said);
+    free(v);
+}
+
 static void gates_are_trained_to_open_for_their_experts_task(void **state)
 {
     (void)state;
@@ -589,6 +631,7 @@ int main(void)
         cmocka_unit_test(a_text_goes_to_the_expert_of_its_task),
         cmocka_unit_test(a_prompt_is_read_once_wherever_it_stands),
         cmocka_unit_test(generated_texts_do_not_share_what_was_read),
+        cmocka_unit_test(gates_are_trained_as_their_paper_says_where_nothing_else_is),
         cmocka_unit_test(gates_are_trained_to_open_for_their_experts_task),
         cmocka_unit_test(what_is_made_stays_until_what_it_was_made_of_changes),
         cmocka_unit_test(what_a_router_misses_is_named_with_the_command_that_makes_it),

@@ -1,5 +1,6 @@
 /* study_test.c - the studies of a library, against sums worked out here from the model's
  * own passes, and by hand. */
+#include "base/rng.h"
 #include "data/task.h"
 #include "eval/norms.h"
 #include "eval/routing.h"
@@ -44,6 +45,8 @@ static qv_model *make_all(void **state)
         char file[32];
         snprintf(file, sizeof file, "%s.jsonl", name[i]);
         write_tiny_task(scratch_path(state, file), 60, name[i], answers, 2);
+        for (size_t j = 0; j < 3; j++)
+            shape[j].alpha = 4 + 3 * (float)i; // each scales its updates its own way
         struct qv_expert *e = expert_drawn(name[i], shape, 3, i + 7);
         const qv_expert_opts opts = {.meta = {.task = &name[i], .n_tasks = 1}};
         assert_works(qv__library_put(lib, e, &opts, &err), &err);
@@ -355,6 +358,49 @@ static void norms_are_those_of_the_whole_updates_of_the_bases_inputs(void **stat
     qv_model_close(m);
 }
 
+/* A copy of green's expert in the library, which learnt green, too. */
+static void add_twin(void **state, const qv_model *m)
+{
+    qv_library *lib;
+    struct qv_expert *e;
+    qv_err err = {0};
+    assert_works(qv_library_open(&lib, scratch_path(state, "lib"), &err), &err);
+    assert_works(qv__library_read(&e, lib, "green", &m->sites, &err), &err);
+    e->name = "twin";
+    const qv_expert_opts opts = {.meta = {.task = &name[1], .n_tasks = 1}};
+    assert_works(qv__library_put(lib, e, &opts, &err), &err);
+    qv__expert_free(e);
+    qv_library_close(lib);
+}
+
+static void of_experts_that_learnt_one_task_the_mean_counts(void **state)
+{
+    qv_model *m = make_all(state);
+    qv_err err = {0};
+    const char *lib = scratch_path(state, "lib");
+    const char *const paths[] = {task_at(state, 1)};
+    const struct qv_norms_opts opts = {.limit = 3};
+    struct qv_norms one, two;
+    assert_works(qv__norms(&one, m, lib, paths, 1, &opts, &err), &err);
+    add_twin(state, m);
+    assert_works(qv__norms(&two, m, lib, paths, 1, &opts, &err), &err);
+    assert_near(two.task[0].own, one.task[0].own, 1e-6 * one.task[0].own);
+    assert_near(two.task[0].others, one.task[0].others, 1e-6 * one.task[0].others);
+    assert_near(two.task[0].ratio, one.task[0].ratio, 1e-6 * one.task[0].ratio);
+    qv__norms_end(&one);
+    qv__norms_end(&two);
+
+    // By chance one of the four is theirs half of the time.
+    const qv_reuse_opts who = {.library = lib, .router = "arrow", .top_k = 2};
+    struct qv_routing_study got;
+    assert_works(qv__routing_study(&got, m, &who, paths, 1,
+                                   &(struct qv_routing_opts){.limit = 1}, &err),
+                 &err);
+    assert_near(got.all.chance, 0.5, 1e-12);
+    qv__routing_study_end(&got);
+    qv_model_close(m);
+}
+
 /* ---- transfer ---- */
 
 static void the_transfer_matrix_is_what_eval_says_of_each_expert_alone(void **state)
@@ -390,6 +436,42 @@ static void the_transfer_matrix_is_what_eval_says_of_each_expert_alone(void **st
     qv_model_close(m);
 }
 
+static int by_value(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+/* The interval of a correlation over pairs of K experts, expert i having learnt task i:
+ * 2000 times, tasks are drawn with replacement, their experts with them, and a pair is in
+ * the sample as often as both of it were drawn. */
+static void slow_interval(double *low, double *high, const struct qv_transfer *t)
+{
+    enum { DRAWS = 2000, MOST = 4096 };
+    double *r = calloc(DRAWS, sizeof *r), x[MOST], y[MOST];
+    size_t n_r = 0;
+    assert_non_null(r);
+    for (size_t k = 0; k < DRAWS; k++) {
+        size_t times[16] = {0}, n = 0;
+        for (size_t i = 0; i < t->T; i++)
+            times[qv__below(qv__seed_of(0, k), i, t->T)]++;
+        for (size_t e = 0; e < t->K; e++)
+            for (size_t i = 0; i < t->K; i++)
+                for (size_t again = 0; e != i && again < times[e] * times[i]; again++) {
+                    assert_true(n < MOST);
+                    x[n] = (double)t->similarity[e * t->K + i];
+                    y[n++] = t->score[e * t->T + i] - t->base[i];
+                }
+        double one = n ? qv__correlation(x, y, n) : (double)NAN;
+        if (isfinite(one))
+            r[n_r++] = one;
+    }
+    qsort(r, n_r, sizeof *r, by_value);
+    *low = r[n_r / 40]; // 2.5% on either side
+    *high = r[n_r - 1 - n_r / 40];
+    free(r);
+}
+
 static void the_correlation_is_over_pairs_of_different_experts(void **state)
 {
     (void)state;
@@ -423,6 +505,10 @@ static void the_correlation_is_over_pairs_of_different_experts(void **state)
     score[1] += 1; // expert a on task b
     c = qv__transfer_correlation(&t);
     assert_true(c.low < c.r && c.r < 0.99 && c.r <= c.high);
+    double low, high;
+    slow_interval(&low, &high, &t);
+    assert_near(c.low, low, 1e-9);
+    assert_near(c.high, high, 1e-9);
 
     const double x[] = {1, 2, 4}, y[] = {2, 1, 0};
     // deviations -4/3, -1/3, 5/3 and 1, 0, -1: -3 over sqrt(42/9 * 2)
@@ -515,6 +601,7 @@ int main(void)
         IN_SCRATCH(a_task_nobody_learnt_has_an_entropy_and_no_agreement),
         IN_SCRATCH(where_in_a_prompt_an_expert_can_be_told_is_worked_out_by_hand),
         IN_SCRATCH(norms_are_those_of_the_whole_updates_of_the_bases_inputs),
+        IN_SCRATCH(of_experts_that_learnt_one_task_the_mean_counts),
         IN_SCRATCH(the_transfer_matrix_is_what_eval_says_of_each_expert_alone),
         cmocka_unit_test(the_correlation_is_over_pairs_of_different_experts),
         IN_SCRATCH(what_cannot_be_studied_is_said_in_a_sentence),
