@@ -2,41 +2,12 @@
 #include "eval/transfer.h"
 
 #include "base/rng.h"
-#include "base/select.h"
 #include "cluster/cluster.h"
 #include "library/library.h"
 #include "model/model.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { RESAMPLES = 2000 };
-
-/* The correlation of x and y, pair i counting weight[i] times (NULL: once). */
-static double weighted(const double *x, const double *y, const double *weight, size_t n)
-{
-    double sum = 0, mean_x = 0, mean_y = 0, xx = 0, yy = 0, xy = 0;
-    for (size_t i = 0; i < n; i++) {
-        double w = weight ? weight[i] : 1;
-        sum += w;
-        mean_x += w * x[i];
-        mean_y += w * y[i];
-    }
-    mean_x /= sum;
-    mean_y /= sum;
-    for (size_t i = 0; i < n; i++) {
-        double w = weight ? weight[i] : 1, dx = x[i] - mean_x, dy = y[i] - mean_y;
-        xx += w * dx * dx;
-        yy += w * dy * dy;
-        xy += w * dx * dy;
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : (double)NAN;
-}
-
-double qv__correlation(const double *x, const double *y, size_t n)
-{
-    return weighted(x, y, NULL, n);
-}
 
 /* Pairs of an expert and a task that another one learnt. */
 struct pairs {
@@ -88,26 +59,21 @@ struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t)
 {
     qv_arena a = {0};
     struct pairs p = list_pairs(t, &a);
-    struct qv_correlation c = {.r = (double)NAN, .low = (double)NAN, .high = (double)NAN};
-    double *r = qv_new_n(&a, double, RESAMPLES), *drawn = qv_new_n(&a, double, t->T);
+    struct qv_correlation c = {.n = p.n};
+    double *r = qv_new_n(&a, double, QV_RESAMPLES), *drawn = qv_new_n(&a, double, t->T);
     double *of = qv_new_n(&a, double, t->K);
     size_t n = 0;
-    c.n = p.n;
     c.r = p.n ? qv__correlation(p.likeness, p.gain, p.n) : (double)NAN;
-    for (size_t k = 0; isfinite(c.r) && k < RESAMPLES; k++) {
+    for (size_t k = 0; isfinite(c.r) && k < QV_RESAMPLES; k++) {
         draw_tasks(drawn, t->T, qv__seed_of(0, k));
         for (size_t e = 0; e < t->K; e++)
             of[e] = drawn_expert(t, drawn, e);
         for (size_t i = 0; i < p.n; i++)
             p.weight[i] = of[p.expert[i]] * drawn[p.task[i]];
-        r[n] = weighted(p.likeness, p.gain, p.weight, p.n);
+        r[n] = qv__correlation_weighted(p.likeness, p.gain, p.weight, p.n);
         n += isfinite(r[n]) != 0; // few tasks: a draw may leave nothing that varies
     }
-    if (n > RESAMPLES / 2) {
-        qv__sort(r, n);
-        c.low = r[n / 40];
-        c.high = r[n - 1 - n / 40];
-    }
+    qv__correlation_bounds(&c, r, n);
     qv__arena_free(&a);
     return c;
 }

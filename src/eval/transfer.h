@@ -3,8 +3,8 @@
  *
  * The gain of expert a on task t is its score less the base's. Over all pairs of an expert
  * a and a task t that another expert b learnt, the correlation of the cosine of a and b
- * with that gain says whether likeness of weights predicts transfer: the question of the
- * paper's figure 2, which asks it of training two tasks together (docs/study.md).
+ * with that gain says whether likeness of weights predicts transfer. The paper's figure 2
+ * asks it of training two tasks together, which is dearer: joint.h.
  */
 #ifndef QV_EVAL_TRANSFER_H
 #define QV_EVAL_TRANSFER_H
@@ -12,6 +12,7 @@
 #include <quiver/eval.h>
 
 #include "base/arena.h"
+#include "eval/correlation.h"
 
 struct qv_transfer {
     const char *metric;
@@ -33,16 +34,9 @@ qv_status qv__transfer(struct qv_transfer *out, const qv_model *m, const char *l
                        qv_err *err) QV_MUST_CHECK;
 void qv__transfer_end(struct qv_transfer *t);
 
-/* Pearson's correlation of x and y [n]; NaN if one of them does not vary. */
-double qv__correlation(const double *x, const double *y, size_t n);
-
 /* The correlation over all pairs of an expert a and a task of another one, with its 95%
  * bootstrap interval over tasks: resamples draw tasks, and take the pairs of an expert and
  * a task that are both of tasks drawn. */
-struct qv_correlation {
-    double r, low, high; // NaN where it is not defined
-    size_t n;            // pairs
-};
 struct qv_correlation qv__transfer_correlation(const struct qv_transfer *t);
 
 #endif

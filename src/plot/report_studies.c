@@ -12,7 +12,7 @@
 
 enum { MOST_BYTES = 256 << 20 };
 
-static const char *const kinds[] = {"transfer", "norms", "routing", "spectra"};
+static const char *const kinds[] = {"transfer", "joint", "norms", "routing", "spectra"};
 
 qv_status qv__report_read_studies(struct qv_report *r, const char *dir, qv_err *err)
 {
@@ -125,9 +125,37 @@ static void transfer(FILE *out, const json_t *v, const char *name, qv_arena *a)
         qv__arena_fmt(a,
                       "A point is an expert on the task of another: rightwards the cosine "
                       "of the two experts, upwards the gain. Correlation r = %s (interval "
-                      "over tasks: %s to %s), %s pairs. The paper's figure 2 has 0.51 on "
-                      "Phi-2 and 0.75 on GPT-Neo, of the gain from training two tasks "
-                      "together.",
+                      "over tasks: %s to %s), %s pairs. What training two tasks together "
+                      "gains, as the paper's figure 2 has it, is `quiver study joint`.",
+                      qv__num(a, number(c, "r"), 2), qv__num(a, number(c, "low"), 2),
+                      qv__num(a, number(c, "high"), 2),
+                      qv__num(a, number(c, "n_pairs"), 0)));
+}
+
+/* ---- joint ---- */
+
+static void joint(FILE *out, const json_t *v, const char *name, qv_arena *a)
+{
+    const json_t *pairs = json_object_get(v, "pairs"),
+                 *c = json_object_get(v, "correlation"), *p;
+    size_t i;
+    struct qv_point *point = qv_new_n(a, struct qv_point, json_array_size(pairs));
+    json_array_foreach(pairs, i, p) point[i] =
+        (struct qv_point){"", number(p, "similarity"), number(p, "gain"), 0};
+    qv__html_figure_begin(out);
+    qv__plot_scatter(out,
+                     &(struct qv_scatter){.plot = {.title = "Likeness and gain together"},
+                                          .points = point,
+                                          .n_points = json_array_size(pairs),
+                                          .groups = (const char *[]){"a pair of tasks"},
+                                          .n_groups = 1});
+    qv__html_figure_end(
+        out, qv__arena_fmt(a, "Figure 2: likeness and learning together (%s).", name),
+        qv__arena_fmt(a,
+                      "A point is two tasks: rightwards the cosine of their experts, "
+                      "upwards what one expert that learnt both scores above the two "
+                      "(mean of both tasks). r = %s (95%% of resampled pairs: %s to %s), "
+                      "%s pairs. The paper has 0.51 on Phi-2 and 0.75 on GPT-Neo.",
                       qv__num(a, number(c, "r"), 2), qv__num(a, number(c, "low"), 2),
                       qv__num(a, number(c, "high"), 2),
                       qv__num(a, number(c, "n_pairs"), 0)));
@@ -228,7 +256,7 @@ static void spectra(FILE *out, const json_t *v, const char *name, qv_arena *a)
 void qv__report_studies(FILE *out, const struct qv_report *r)
 {
     static void (*const draw[])(FILE * out, const json_t *v, const char *name,
-                                qv_arena *a) = {transfer, norms, routing, spectra};
+                                qv_arena *a) = {transfer, joint, norms, routing, spectra};
     qv_arena a = {0};
     const char *name;
     const json_t *v;

@@ -44,8 +44,9 @@ static void every_command_lists_its_options(void **state)
         {"serve", "--model --library --router --expert --router-top-k --compose --chat "
                   "--host --port --api-key-file --slots --queue --context --chunk "
                   "--seconds --drain --seed"},
-        {"study", "transfer norms routing spectra --model --tasks --limit --router --top-k "
-                  "--temperature --metric --max-tokens --json LIB"},
+        {"study",
+         "transfer joint norms routing spectra --model --tasks --limit --router --top-k "
+         "--temperature --metric --max-tokens --json LIB"},
         {"quantize", "--model --type --out --json q4_k"},
         {"eval",
          "--model --suite --data --metric --split --limit --max-tokens --out --adapter "

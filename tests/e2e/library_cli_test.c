@@ -121,7 +121,11 @@ static void wrong_usage_of_study_exits_with_2_and_says_what_is_wrong(void **stat
         {"study routing lib -m m --tasks t --router x", "no router is named 'x'"},
         {"study norms lib -m m --tasks t --router arrow", "--router goes with routing"},
         {"study norms lib -m m --tasks t --metric loglik",
-         "--metric and --max-tokens go with transfer"},
+         "--metric and --max-tokens go with transfer and joint"},
+        {"study joint lib -m m --tasks t", "quiver study: --work is missing"},
+        {"study norms lib -m m --tasks t --work w",
+         "--work, --pairs and --seed go with joint"},
+        {"study joint lib -m m --tasks t --work w --pairs 0", "--pairs: 0 is less than 1"},
         {"study transfer lib -m m --tasks t --metric x", "quiver study: --metric: "},
     };
     for (size_t i = 0; i < QV_COUNT(wrong); i++)
@@ -129,9 +133,10 @@ static void wrong_usage_of_study_exits_with_2_and_says_what_is_wrong(void **stat
 }
 
 static const struct {
-    const char *what, *options, *lists[4]; // of 3 experts, or of all sites
+    const char *what, *options, *lists[4]; // of 3 experts, tasks or pairs
 } study[] = {
     {"transfer", "-m m --tasks tasks --limit 2", {"experts", "tasks", "score", "own"}},
+    {"joint", "-m m --tasks tasks --work pairs --limit 2", {"pairs"}},
     {"norms", "-m m --tasks tasks", {"tasks"}},
     {"routing", "-m m --tasks tasks --router arrow --top-k 2", {"experts"}},
     {"spectra", "", {"experts"}},

@@ -415,6 +415,10 @@ static void each_study_is_drawn_as_what_it_is(void **state)
         "\"own\":[\"a\",null],\"base\":[-2,-3],\"score\":[[-1,-3],[-1.5,null]],"
         "\"similarity\":[[1,0.5],[0.5,1]],\"correlation\":{\"r\":0.625,\"low\":0.25,"
         "\"high\":null,\"n_pairs\":1}}");
+    put(state, "studies/j.json",
+        "{\"study\":\"joint\",\"pairs\":[{\"a\":\"x\",\"b\":\"y\",\"similarity\":0.5,"
+        "\"gain\":-0.25},{\"a\":\"x\",\"b\":\"z\",\"similarity\":0.75,\"gain\":null}],"
+        "\"correlation\":{\"r\":0.375,\"low\":-0.125,\"high\":0.5,\"n_pairs\":2}}");
     put(state, "studies/n.json",
         "{\"study\":\"norms\",\"ratios\":[1.5,1.25,0.5],\"mean_ratio\":1.0833,"
         "\"share_above_1\":0.6667,\"tasks\":[{\"task\":\"x\",\"n\":3,\"own\":0.25,"
@@ -429,6 +433,8 @@ static void each_study_is_drawn_as_what_it_is(void **state)
     char *page = page_of(state);
     assert_says(page, "Every expert on every task (t-1).");
     assert_says(page, "r = 0.63 (interval over tasks: 0.25 to");
+    assert_says(page, "Figure 2: likeness and learning together (j).");
+    assert_says(page, "r = 0.38 (95% of resampled pairs: −0.13 to 0.50), 2 pairs.");
     assert_says(page, "Its mean is 1.083, and it is above 1 for 67% of examples");
     assert_says(page, "Router <code>arrow</code>, k = 4, temperature 1.00.");
     assert_says(page, "0.321");
