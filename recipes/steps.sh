@@ -183,7 +183,8 @@ adapt() {
         from=
         [ "$library" = - ] || from="--library $LIBRARIES/$seed/$library"
         for held_out in "$RUN"/held_out/*; do
-            task=$(basename "$held_out" .jsonl)
+            task=$(basename "$held_out")
+            task=${task%.json*}
             out=$RUN/adapted/$seed/$suite/$system/$task
             mkdir -p "$(dirname "$out")"
             # shellcheck disable=SC2086 # $from is words
