@@ -1,4 +1,4 @@
-/* lines.c - curves over a common axis. */
+/* lines.c - curves, or points, over a common axis. */
 #include "plot/svg.h"
 
 #include <math.h>
@@ -24,6 +24,12 @@ static void widen(struct span *s, double v)
         s->low = fmin(s->low, v);
         s->high = fmax(s->high, v);
     }
+}
+
+/* As how many runs a series is drawn: a long curve's points would lie on each other. */
+static size_t runs_of(const struct qv_lines *c, const struct qv_series *s)
+{
+    return c->marks ? s->n : qv__min(s->n, POINTS);
 }
 
 /* The i-th of the runs that a long series is drawn as, as the axes count. */
@@ -79,6 +85,19 @@ static void curve(FILE *out, const struct qv_lines *c, const struct qv_series *s
     snprintf(cls, sizeof cls, "curve%s s%zu", c->n_series > NAMED ? " thin" : "",
              s->group % QV_HUES);
     qv__svg_path(out, cls, x, y, n, s->name);
+}
+
+/* Each point as a dot. */
+static void marks(FILE *out, const struct qv_lines *c, const struct qv_series *s,
+                  const struct qv_scale *ax, const struct qv_scale *ay)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        double x, y;
+        run_of(c, s, i, s->n, &x, &y);
+        if (isfinite(x) && isfinite(y))
+            qv__svg_marker(out, qv__scale_at(ax, x), qv__scale_at(ay, y),
+                           s->n > POINTS ? 1.5 : 4, s->group, s->name);
+    }
 }
 
 struct tag {
@@ -143,11 +162,11 @@ static void axes(FILE *out, const struct qv_lines *c, const struct qv_scale *ax,
 void qv__plot_lines(FILE *out, const struct qv_lines *c)
 {
     struct span dx = {INFINITY, -INFINITY}, dy = dx;
-    bool named = c->n_series <= NAMED;
+    bool named = c->n_series <= NAMED && !c->marks;
     double room = 16;
     for (size_t i = 0; i < c->n_series; i++) {
         const struct qv_series *s = &c->series[i];
-        size_t runs = qv__min(s->n, POINTS);
+        size_t runs = runs_of(c, s);
         for (size_t k = 0; k < runs; k++) {
             double x, y;
             run_of(c, s, k, runs, &x, &y);
@@ -159,7 +178,8 @@ void qv__plot_lines(FILE *out, const struct qv_lines *c)
     }
     room = fmin(room, WIDTH / 3.0);
 
-    double legend = named ? 0 : qv__svg_legend_height(c->groups, c->n_groups, WIDTH - LEFT);
+    double legend =
+        named || c->marks ? 0 : qv__svg_legend_height(c->groups, c->n_groups, WIDTH - LEFT);
     struct qv_scale ax = axis(dx, c->log_x, LEFT, WIDTH - LEFT - room, 8, false);
     struct qv_scale ay = axis(dy, c->log_y, 0, 1, 5, true);
     ay.at = HEIGHT - BOTTOM;
@@ -168,10 +188,10 @@ void qv__plot_lines(FILE *out, const struct qv_lines *c)
     qv__svg_begin(out, &c->plot, WIDTH, HEIGHT + legend);
     axes(out, c, &ax, &ay);
     for (size_t i = 0; i < c->n_series; i++)
-        curve(out, c, &c->series[i], &ax, &ay);
+        (c->marks ? marks : curve)(out, c, &c->series[i], &ax, &ay);
     if (named)
         names(out, c, &ay, ax.at + ax.span);
-    else
+    else if (!c->marks)
         qv__svg_legend(out, c->groups, c->n_groups, LEFT, HEIGHT, WIDTH - LEFT);
     qv__svg_end(out);
 }

@@ -40,6 +40,7 @@ struct qv_lines {
     struct qv_plot plot;
     const char *x_label, *y_label;
     bool log_x, log_y; // an axis of powers of two, for values above 0
+    bool marks;        // a dot a point in place of a curve, and no names
     const struct qv_series *series;
     size_t n_series;
     const char *const *groups; // [n_groups] or NULL

@@ -87,6 +87,20 @@ static float *gains(const json_t *v, size_t K, size_t T, qv_arena *a)
     return gain;
 }
 
+/* Points of a likeness x and a gain y. */
+static void plot_gains(FILE *out, const char *title, const double *x, const double *y,
+                       size_t n)
+{
+    const struct qv_series s = {.name = "a pair", .x = x, .y = y, .n = n};
+    qv__html_figure_begin(out);
+    qv__plot_lines(out, &(struct qv_lines){.plot = {.title = title},
+                                           .x_label = "cosine of the two experts",
+                                           .y_label = "gain",
+                                           .marks = true,
+                                           .series = &s,
+                                           .n_series = 1});
+}
+
 static void transfer(FILE *out, const json_t *v, const char *name, qv_arena *a)
 {
     const json_t *experts = json_object_get(v, "experts"),
@@ -95,7 +109,7 @@ static void transfer(FILE *out, const json_t *v, const char *name, qv_arena *a)
                  *c = json_object_get(v, "correlation");
     size_t K = json_array_size(experts), T = json_array_size(tasks), n = 0;
     float *gain = gains(v, K, T, a);
-    struct qv_point *point = qv_new_n(a, struct qv_point, K * T);
+    double *x = qv_new_n(a, double, K *T), *y = qv_new_n(a, double, K *T);
     qv__html_figure_begin(out);
     qv__plot_heat(out, &(struct qv_heat){.plot = {.title = "Gain of each expert"},
                                          .rows = names_of(experts, a),
@@ -110,16 +124,13 @@ static void transfer(FILE *out, const json_t *v, const char *name, qv_arena *a)
     for (size_t e = 0; e < K; e++)
         for (size_t t = 0; t < T; t++) {
             size_t o = place_of(experts, json_string_value(json_array_get(own, t)));
-            if (o < K && o != e)
-                point[n++] =
-                    (struct qv_point){"", entry(like, e, o), (double)gain[e * T + t], 0};
+            if (o == K || o == e)
+                continue;
+            x[n] = entry(like, e, o);
+            y[n++] = entry(json_object_get(v, "score"), e, t) -
+                     json_number_value(json_array_get(json_object_get(v, "base"), t));
         }
-    qv__html_figure_begin(out);
-    qv__plot_scatter(out, &(struct qv_scatter){.plot = {.title = "Likeness and gain"},
-                                               .points = point,
-                                               .n_points = n,
-                                               .groups = (const char *[]){"a pair"},
-                                               .n_groups = 1});
+    plot_gains(out, "Likeness and gain", x, y, n);
     qv__html_figure_end(
         out, "Likeness of weights and transfer.",
         qv__arena_fmt(a,
@@ -139,16 +150,14 @@ static void joint(FILE *out, const json_t *v, const char *name, qv_arena *a)
     const json_t *pairs = json_object_get(v, "pairs"),
                  *c = json_object_get(v, "correlation"), *p;
     size_t i;
-    struct qv_point *point = qv_new_n(a, struct qv_point, json_array_size(pairs));
-    json_array_foreach(pairs, i, p) point[i] =
-        (struct qv_point){"", number(p, "similarity"), number(p, "gain"), 0};
-    qv__html_figure_begin(out);
-    qv__plot_scatter(out,
-                     &(struct qv_scatter){.plot = {.title = "Likeness and gain together"},
-                                          .points = point,
-                                          .n_points = json_array_size(pairs),
-                                          .groups = (const char *[]){"a pair of tasks"},
-                                          .n_groups = 1});
+    double *x = qv_new_n(a, double, json_array_size(pairs));
+    double *y = qv_new_n(a, double, json_array_size(pairs));
+    json_array_foreach(pairs, i, p)
+    {
+        x[i] = number(p, "similarity");
+        y[i] = number(p, "gain");
+    }
+    plot_gains(out, "Likeness and gain together", x, y, json_array_size(pairs));
     qv__html_figure_end(
         out, qv__arena_fmt(a, "Figure 2: likeness and learning together (%s).", name),
         qv__arena_fmt(a,

@@ -218,6 +218,33 @@ static void a_logarithmic_axis_has_powers_of_two(void **state)
     free(text);
 }
 
+/* All of many points, where a curve would be drawn through means of them. */
+static void marks_stand_at_their_points_and_what_is_missing_has_none(void **state)
+{
+    (void)state;
+    enum { N = 400 };
+    double x[N], y[N];
+    for (size_t i = 0; i < N; i++) {
+        x[i] = 10 * (double)i / (N - 1);
+        y[i] = i == 7 ? (double)NAN : x[i];
+    }
+    struct qv_series s = {.name = "a pair", .x = x, .y = y, .n = N};
+    struct qv_lines c = {
+        .x_label = "", .y_label = "", .marks = true, .series = &s, .n_series = 1};
+    char *text;
+    drawn(qv__plot_lines(out, &c));
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, "<circle class=\"mark c0\"")); at++)
+        n++;
+    assert_int_equal(n, N - 1);
+    assert_holds(text, "cx=\"58\" cy=\"284\""); // 0, 0
+    assert_holds(text, "cx=\"744\" cy=\"14\""); // 10, 10: no name stands at the right
+    assert_null(strstr(text, "class=\"curve"));
+    assert_null(strstr(text, "nan"));
+    assert_null(ill_formed(text));
+    free(text);
+}
+
 static void a_missing_value_leaves_a_gap(void **state)
 {
     (void)state;
@@ -687,6 +714,7 @@ int main(void)
         cmocka_unit_test(ticks_are_round_and_cover_the_data),
         cmocka_unit_test(a_curve_goes_through_its_points),
         cmocka_unit_test(a_logarithmic_axis_has_powers_of_two),
+        cmocka_unit_test(marks_stand_at_their_points_and_what_is_missing_has_none),
         cmocka_unit_test(a_missing_value_leaves_a_gap),
         cmocka_unit_test(many_curves_are_named_by_their_groups),
         cmocka_unit_test(a_series_longer_than_the_page_is_drawn_as_means),
