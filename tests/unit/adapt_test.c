@@ -152,9 +152,9 @@ static void polyz_mixes_experts_that_stay_by_weights_it_learns(void **state)
 }
 
 /* How many heads a site has weights for in adaptation.json. */
-static size_t n_heads(const json_t *weights)
+static size_t n_heads(json_t *weights)
 {
-    const json_t *site = json_object_iter_value(json_object_iter((json_t *)weights));
+    const json_t *site = json_object_iter_value(json_object_iter(weights));
     return json_is_array(json_array_get(site, 0)) ? json_array_size(site) : 1;
 }
 
