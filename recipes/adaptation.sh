@@ -5,12 +5,14 @@
 # fraction, and the experts nearest to a task instead of all (RETRIEVED, at 10%).
 # SYSTEMS are names of a library and of a method of `quiver adapt`, and lora and base, which
 # have no library; recipes of single tables choose among them. SHARE is how many steps an
-# adaptation takes as a multiple of those a task takes in a build.
+# adaptation takes as a multiple of those a task takes in a build. LoraHub's search may cost
+# what a training does, an example forth and back for three examples forth.
 # shellcheck disable=SC2086 # lists are words
 cd "$(dirname "$0")/.."
 . recipes/steps.sh
 : "${SHARE:=1}"
 : "${EVALUATIONS:=30}" # of LoraHub's search
+: "${VALID:=100}"      # examples of a task to validate on
 : "${FRACTIONS:=1 0.1 0.05 0.005}"
 : "${SYSTEMS:=base lora shared-lora private-mu mbc-mu poly-poly mhr-mhr random-poly mbc-poly \
 mbc-polyz mbc-pi mbc-lorahub}"
@@ -34,7 +36,7 @@ for library in private shared mbc random poly mhr; do
     mhr) build mhr mhr --skills "$SKILLS" --heads "$HEADS" ;;
     esac
 done
-training="--steps $((STEPS * SHARE)) --batch $BATCH --lr $LR"
+training="--steps $((STEPS * SHARE)) --batch $BATCH --lr $LR --valid-limit $VALID"
 fresh="--rank $RANK --alpha $ALPHA --sites $SITES"
 
 # label FRACTION: how a suite of it is called; percent FRACTION: how people call it.
@@ -51,7 +53,10 @@ use() {
     shared-lora) adapt $1 $suite $fraction shared shared $training ;;
     *-mhr) adapt $1 $suite $fraction $library mhr $training --heads "$HEADS" ;;
     *-pi) adapt $1 $suite $fraction $library pi $training $fresh ;;
-    *-lorahub) adapt $1 $suite $fraction $library lorahub --evaluations "$EVALUATIONS" ;;
+    *-lorahub)
+        adapt $1 $suite $fraction $library lorahub --evaluations "$EVALUATIONS" \
+            --judged $(((3 * STEPS * SHARE * BATCH + EVALUATIONS - 1) / EVALUATIONS))
+        ;;
     *) adapt $1 $suite $fraction $library $method $training ;;
     esac
 }

@@ -23,6 +23,7 @@ typedef struct qv_adapt_opts {
     size_t nearest;       // how many of them (5)
     size_t heads;         // of mhr (8)
     size_t evaluations;   // of lorahub (30)
+    size_t judged;        // examples that it judges by, at most (half of them)
     double fraction;      // of the training examples, above 0 and up to 1 (1)
     qv_train_opts train;  // its seed is that of all that is random
 } qv_adapt_opts;

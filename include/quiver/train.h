@@ -29,6 +29,7 @@ typedef struct qv_train_opts {
     size_t max_tokens;  // of a sequence; longer prompts are cut (the context)
     size_t pass_tokens; // packed into one thread's pass (1024)
     size_t valid_every; // steps between validations (once an epoch)
+    size_t valid_limit; // examples of a task to validate on, the first so many (all)
     float save_every;   // seconds between checkpoints (60; negative: every step)
     size_t lanes;       // threads that share a batch (all)
     size_t memory;      // MiB for activations (half of the machine's); those that do not

@@ -44,6 +44,7 @@ static qv_status check_options(const struct qv_adapter_ops *ops, const qv_adapt_
         {o->nearest, QV_TAKES_NEAREST, "a number of nearest experts"},
         {o->heads, QV_TAKES_HEADS, "heads"},
         {o->evaluations, QV_TAKES_EVALUATIONS, "evaluations"},
+        {o->judged, QV_TAKES_EVALUATIONS, "a number of examples to judge by"},
     };
     for (size_t i = 0; i < QV_COUNT(option); i++)
         if (option[i].is_given && !(ops->takes & option[i].flag))

@@ -4,10 +4,11 @@
  * judged by
  *     the mean loss on the first half of the examples + 0.05 mean |w|
  * within |w| <= 1.5, from w = 0, as often as the options say: 30 times by default, the
- * paper's 30 passes over half of the data, to cost what 5 epochs of training cost. The
- * search is COBYLA, which needs no gradients, keeps within bounds and draws nothing by
- * chance (NLopt, included here alone). The authors' code takes nevergrad's NGOpt, which
- * chooses among many; only budget, bounds and objective are theirs.
+ * paper's 30 passes over half of the data, to cost what 5 epochs of training cost. Where
+ * training takes less, fewer examples can be judged by. The search is COBYLA, which needs
+ * no gradients, keeps within bounds and draws nothing by chance (NLopt, included here
+ * alone). The authors' code takes nevergrad's NGOpt, which chooses among many; only budget,
+ * bounds and objective are theirs.
  *
  * Because the search draws nothing, it is resumed by running it again: it asks for the
  * same candidates, and those judged before are answered from the file they were kept in.
@@ -30,10 +31,10 @@ struct search {
     struct qv_mixture *mix;
     struct qv_expert *candidate;
     struct qv_objective obj;
-    const struct qv_sequence **half; // [n_half]
-    size_t n_half, most;             // evaluations
-    double *asked, *value;           // [most, K] [most] in order
-    size_t n_known, n;               // answered from the file; so far
+    const struct qv_sequence **judged; // [n_judged]
+    size_t n_judged, most;             // evaluations
+    double *asked, *value;             // [most, K] [most] in order
+    size_t n_known, n;                 // answered from the file; so far
     size_t best;
     const char *path;
     char fingerprint[QV_HASH_TEXT];
@@ -48,7 +49,7 @@ static qv_status fingerprint(struct search *s, qv_err *err)
     const qv_train_opts *o = &s->a->o->train;
     struct qv_source src;
     char experts[QV_HASH_TEXT];
-    qv_status result = qv__source_init(&src, s->a->train, s->n_half, 1, 0, err);
+    qv_status result = qv__source_init(&src, s->a->train, s->n_judged, 1, 0, err);
     if (result)
         return result;
     qv__mixture_hash(experts, s->mix);
@@ -106,7 +107,7 @@ static qv_status judge(double *value, struct search *s, const double *w, qv_err 
         sum += fabs(w[k]);
     }
     qv__mixture_fold(s->candidate->w, s->mix, small);
-    qv_status result = qv__loss(&loss, &s->obj, s->half, s->n_half, NULL, err);
+    qv_status result = qv__loss(&loss, &s->obj, s->judged, s->n_judged, NULL, err);
     *value = isfinite(loss) ? loss + L1 * sum / (double)K : HUGE_VAL;
     return result;
 }
@@ -151,12 +152,14 @@ static qv_status prepare(struct search *s, qv_err *err)
     size_t longest = 1;
     if (a->n_train == 0)
         return qv_fail(err, QV_EFORMAT, "no examples to search by");
-    s->n_half = (a->n_train + 1) / 2;
+    s->n_judged = (a->n_train + 1) / 2;
+    if (a->o->judged)
+        s->n_judged = qv__min(s->n_judged, a->o->judged);
     s->most = a->o->evaluations ? a->o->evaluations : 30;
     s->path = qv__arena_fmt(&a->arena, "%s/evaluations.safetensors", a->work);
-    s->half = qv_new_n(&a->arena, const struct qv_sequence *, s->n_half);
-    for (size_t i = 0; i < s->n_half; i++) {
-        s->half[i] = &a->train[i];
+    s->judged = qv_new_n(&a->arena, const struct qv_sequence *, s->n_judged);
+    for (size_t i = 0; i < s->n_judged; i++) {
+        s->judged[i] = &a->train[i];
         longest = qv__max(longest, a->train[i].n);
     }
     s->asked = calloc(s->most * a->K, sizeof *s->asked);

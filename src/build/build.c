@@ -48,7 +48,8 @@ qv_status qv__build_tasks(struct qv_task ***out, size_t *n_out, qv_arena *a,
     *out = qv_new_n(a, struct qv_task *, total);
     size_t longest = o->train.max_tokens ? o->train.max_tokens : m->c.n_ctx;
     const struct qv_task_opts opts = {.max_tokens = qv__min(longest, m->c.n_ctx),
-                                      .limit = o->limit};
+                                      .limit = o->limit,
+                                      .valid_limit = o->train.valid_limit};
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n_files[i]; j++) {
             qv_status result =

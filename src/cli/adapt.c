@@ -22,6 +22,7 @@ enum {
     KEY_NEAREST,
     KEY_HEADS,
     KEY_EVALUATIONS,
+    KEY_JUDGED,
     KEY_FRACTION,
     KEY_RESUME,
 };
@@ -45,6 +46,9 @@ static error_t parse_numbers(int key, const char *arg, struct argp_state *state)
         break;
     case KEY_EVALUATIONS:
         a->opts.evaluations = qv__arg_size(state, "--evaluations", arg, 1);
+        break;
+    case KEY_JUDGED:
+        a->opts.judged = qv__arg_size(state, "--judged", arg, 1);
         break;
     case KEY_FRACTION:
         a->opts.fraction = qv__arg_double(state, "--fraction", arg, 1e-9, 1);
@@ -119,13 +123,13 @@ static const struct argp_option options[] = {
     {"expert", KEY_EXPERT, "NAME", 0,
      "shared: what to start from (shared, or the only one)", 1},
     {"retrieve", KEY_RETRIEVE, "HOW", 0,
-     "Use some of the experts alone: random, or those most like a fresh LoRA of the task "
-     "by "
-     "lora, svd, gauge or fisher (pi: fisher)",
+     "Use some of the experts alone: random, or those most like a fresh LoRA of the "
+     "task by lora, svd, gauge or fisher (pi: fisher)",
      1},
     {"nearest", KEY_NEAREST, "N", 0, "How many of them (5)", 1},
     {"heads", KEY_HEADS, "H", 0, "mhr: blocks that are mixed apart (8)", 1},
     {"evaluations", KEY_EVALUATIONS, "N", 0, "lorahub: of the loss (30)", 1},
+    {"judged", KEY_JUDGED, "N", 0, "lorahub: examples it is judged by (half of all)", 1},
     {0},
 };
 static const struct argp spec = {

@@ -19,6 +19,7 @@ enum {
     KEY_MAX_TOKENS,
     KEY_PASS_TOKENS,
     KEY_VALID_EVERY,
+    KEY_VALID_LIMIT,
     KEY_SAVE_EVERY,
     KEY_LANES,
     KEY_MEMORY,
@@ -91,6 +92,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_VALID_EVERY:
         o->valid_every = qv__arg_size(state, "--valid-every", arg, 1);
         break;
+    case KEY_VALID_LIMIT:
+        o->valid_limit = qv__arg_size(state, "--valid-limit", arg, 1);
+        break;
     case KEY_SAVE_EVERY:
         o->save_every = qv__arg_float(state, "--save-every", arg, 0.001, 1e9);
         break;
@@ -126,6 +130,7 @@ static const struct argp_option options[] = {
      "Of a sequence; longer ones are cut (the context)", 4},
     {"pass-tokens", KEY_PASS_TOKENS, "N", 0, "Packed into one thread's pass (1024)", 4},
     {"valid-every", KEY_VALID_EVERY, "N", 0, "Steps between validations (an epoch)", 4},
+    {"valid-limit", KEY_VALID_LIMIT, "N", 0, "Examples of a task to validate on (all)", 4},
     {"save-every", KEY_SAVE_EVERY, "N", 0, "Seconds between checkpoints (60)", 4},
     {"lanes", KEY_LANES, "N", 0, "Threads that share a batch (all)", 4},
     {"memory", KEY_MEMORY, "MIB", 0,

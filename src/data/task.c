@@ -16,10 +16,11 @@ static qv_status fill(struct qv_task *t, const qv_tokenizer *tok,
     t->valid = qv_new_n(&t->arena, struct qv_sequence, n);
     for (size_t i = 0; i < n; i++) {
         enum qv_split part = qv__part_of(t->name, i);
-        if (part == QV_TEST || (part == QV_TRAIN && o->limit && t->n_train == o->limit))
+        size_t limit = part == QV_TRAIN ? o->limit : o->valid_limit;
+        size_t *n_part = part == QV_TRAIN ? &t->n_train : &t->n_valid;
+        if (part == QV_TEST || (limit && *n_part == limit))
             continue;
-        struct qv_sequence *to =
-            part == QV_TRAIN ? &t->train[t->n_train++] : &t->valid[t->n_valid++];
+        struct qv_sequence *to = &(part == QV_TRAIN ? t->train : t->valid)[(*n_part)++];
         const struct qv_example *e = &t->data->at[i];
         qv_status result = qv__sequence_make(to, &t->arena, tok, e->prompt, e->targets[0],
                                              o->max_tokens, err);

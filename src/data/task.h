@@ -17,8 +17,9 @@ enum qv_split qv__part_of(const char *task, size_t position);
 /* Zero means default. */
 struct qv_task_opts {
     struct qv_dataset_opts data;
-    size_t max_tokens; // of a sequence (required)
-    size_t limit;      // of training examples, the first so many (default: all)
+    size_t max_tokens;  // of a sequence (required)
+    size_t limit;       // of training examples, the first so many (default: all)
+    size_t valid_limit; // the same of validation examples
 };
 
 struct qv_task {

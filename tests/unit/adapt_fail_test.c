@@ -116,7 +116,9 @@ static void options_of_another_method_are_refused(void **state)
                                         "lora has no use for a way to retrieve experts",
                                         "lora has no use for a number of nearest experts",
                                         "lora has no use for heads",
-                                        "lora has no use for evaluations"};
+                                        "lora has no use for evaluations",
+                                        "lora has no use for a number of examples to "
+                                        "judge by"};
     for (size_t i = 0; i < QV_COUNT(words); i++) {
         o = options("lora");
         o.library = i == 0 ? "lib" : NULL;
@@ -125,6 +127,7 @@ static void options_of_another_method_are_refused(void **state)
         o.nearest = i == 3;
         o.heads = i == 4;
         o.evaluations = i == 5;
+        o.judged = i == 6;
         assert_fails(adapt_with("no", &o, &err), QV_EFORMAT, &err, words[i]);
     }
     o = options("mu");

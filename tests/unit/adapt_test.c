@@ -198,8 +198,9 @@ static void mhr_has_eight_heads_where_none_are_asked_for(void **state)
     json_decref(learnt);
 }
 
-/* The loss of the adapter in `dir` on the first half of fox's permuted examples. */
-static double loss_on_half(const char *dir)
+/* The loss of the adapter in `dir` on `most` of fox's examples: of the first half of the
+ * permuted ones for training, or of those for validation. */
+static double loss_on(const char *dir, enum qv_split part, size_t most)
 {
     struct qv_task *t;
     struct qv_expert *e = read_adapter(dir);
@@ -207,18 +208,18 @@ static double loss_on_half(const char *dir)
     qv_err err = {0};
     size_t order[LINES], longest = 0;
     const struct qv_task_opts opts = {.max_tokens = model->c.n_ctx};
-    const struct qv_sequence *half[LINES];
+    const struct qv_sequence *some[LINES];
     double loss;
     assert_works(qv__task_read(&t, at("fox.jsonl"), model->tokenizer, &opts, &err), &err);
     qv__shuffle(order, t->n_train, qv__seed_named(0, "fox"));
-    size_t n = (t->n_train + 1) / 2;
+    size_t n = qv__min(part == QV_TRAIN ? (t->n_train + 1) / 2 : t->n_valid, most);
     for (size_t i = 0; i < n; i++) {
-        half[i] = &t->train[order[i]];
-        longest = qv__max(longest, half[i]->n);
+        some[i] = part == QV_TRAIN ? &t->train[order[i]] : &t->valid[i];
+        longest = qv__max(longest, some[i]->n);
     }
     const struct qv_objective_of of = {.m = model, .expert = e};
     assert_works(qv__objective_init(&o, &of, longest, 500, 1, &err), &err);
-    assert_works(qv__loss(&loss, &o, half, n, NULL, &err), &err);
+    assert_works(qv__loss(&loss, &o, some, n, NULL, &err), &err);
     qv__objective_end(&o);
     qv__expert_free(e);
     qv__task_free(t);
@@ -241,18 +242,50 @@ static void lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size(void *
         sum += fabs(as_learnt(w, 0, 0, k));
     }
     assert_mixed(e, expert, K, 1, as_learnt, w);
-    double loss = loss_on_half("lorahub");
+    double loss = loss_on("lorahub", QV_TRAIN, LINES);
     assert_true(fabs(objective - (loss + 0.05 * sum / K)) < 1e-5 * objective);
     json_decref(learnt);
 
     o.evaluations = 1; // at zero, where it starts
     learnt = adapt("lorahub-1", &o);
     double start = json_number_value(json_object_get(learnt, "objective"));
-    assert_true(objective < start && fabs(start - loss_on_half("lorahub-1")) < 1e-5);
+    assert_true(objective < start &&
+                fabs(start - loss_on("lorahub-1", QV_TRAIN, LINES)) < 1e-5);
     for (size_t k = 0; k < K; k++)
         assert_true(as_learnt(json_object_get(learnt, "weights"), 0, 0, k) == 0);
     json_decref(learnt);
     qv__expert_free(e);
+}
+
+static void
+lorahub_is_judged_by_as_many_examples_as_asked_and_never_above_half(void **state)
+{
+    (void)state;
+    qv_adapt_opts o = options("lorahub");
+    for (size_t i = 0; i < 2; i++) {
+        o.evaluations = 1; // at zero: the objective is the loss
+        o.judged = i == 0 ? 3 : LINES;
+        const char *dir = i == 0 ? "judged-by-3" : "judged-by-half";
+        json_t *learnt = adapt(dir, &o);
+        double start = json_number_value(json_object_get(learnt, "objective"));
+        assert_true(fabs(start - loss_on(dir, QV_TRAIN, o.judged)) < 1e-5);
+        json_decref(learnt);
+    }
+    double few = loss_on("judged-by-3", QV_TRAIN, 3);
+    assert_true(fabs(few - loss_on("judged-by-3", QV_TRAIN, LINES)) > 1e-3);
+}
+
+static void
+the_loss_is_that_of_the_first_validation_examples_if_some_are_asked(void **state)
+{
+    (void)state;
+    qv_adapt_opts o = options("lora");
+    o.train.valid_limit = 2;
+    json_t *learnt = adapt("valid-by-2", &o);
+    double loss = json_number_value(json_object_get(learnt, "loss"));
+    assert_true(fabs(loss - loss_on("valid-by-2", QV_VALID, 2)) < 1e-5);
+    assert_true(fabs(loss - loss_on("valid-by-2", QV_VALID, LINES)) > 1e-3);
+    json_decref(learnt);
 }
 
 /* An expert that has learnt a little of the task: the more of it the better. */
@@ -650,6 +683,10 @@ int main(void)
         cmocka_unit_test(poly_and_mhr_start_near_the_mean_and_train_the_experts_too),
         cmocka_unit_test(mhr_has_eight_heads_where_none_are_asked_for),
         cmocka_unit_test(lorahub_finds_one_weight_an_expert_by_the_loss_and_their_size),
+        cmocka_unit_test(
+            the_loss_is_that_of_the_first_validation_examples_if_some_are_asked),
+        cmocka_unit_test(
+            lorahub_is_judged_by_as_many_examples_as_asked_and_never_above_half),
         cmocka_unit_test(lorahub_goes_as_far_as_the_bound),
         cmocka_unit_test(known_is_the_tasks_own_mix_of_the_skills),
         cmocka_unit_test(known_needs_a_library_that_knows_the_task),

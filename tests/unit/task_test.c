@@ -112,6 +112,22 @@ a_limit_takes_the_first_training_examples_and_leaves_the_rest_alone(void **state
     qv__task_free(few);
 }
 
+static void
+a_limit_of_validation_takes_the_first_of_those_and_leaves_training_alone(void **state)
+{
+    const char *path = numbers(state, "count.jsonl");
+    struct qv_task *all = task_at(path, (struct qv_task_opts){.max_tokens = 64});
+    struct qv_task *few =
+        task_at(path, (struct qv_task_opts){.max_tokens = 64, .valid_limit = 3});
+    assert_true(all->n_valid > 3);
+    assert_int_equal(few->n_valid, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(line_of(&few->valid[i]), line_of(&all->valid[i]));
+    assert_int_equal(few->n_train, all->n_train);
+    qv__task_free(all);
+    qv__task_free(few);
+}
+
 static void sequences_are_prompt_then_target_then_eos_and_cut_to_fit(void **state)
 {
     const char *path = numbers(state, "count.jsonl");
@@ -155,6 +171,8 @@ int main(void)
         in_scratch(a_task_is_split_by_position_into_train_and_valid_and_test),
         in_scratch(a_tasks_name_decides_its_split),
         in_scratch(a_limit_takes_the_first_training_examples_and_leaves_the_rest_alone),
+        in_scratch(
+            a_limit_of_validation_takes_the_first_of_those_and_leaves_training_alone),
         in_scratch(sequences_are_prompt_then_target_then_eos_and_cut_to_fit),
         in_scratch(a_task_that_cannot_be_read_is_refused_naming_the_file),
     };
