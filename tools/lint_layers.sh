@@ -23,7 +23,7 @@ lapacke.h     src/lora/linalg.c
 cblas.h       src/lora/linalg.c
 jansson.h     src/base/json.h
 pcre2.h       src/base/regex.c
-utf8proc.h    src/text/normalize.c
+utf8proc.h    src/text/classes.c src/text/normalize.c
 libstemmer.h  src/eval/rouge.c
 nettle/       src/base/hash.c
 nlopt.h       src/adapt/lorahub.c

@@ -4,6 +4,7 @@
 #include "model/adapted.h"
 #include "lora/peft_config.h"
 #include "model/family.h"
+#include "model/layout.h"
 #include "model/weights.h"
 #include "op/dora.h"
 #include "op/gemm.h"

@@ -1,6 +1,7 @@
 /* gguf_weights.c - see gguf_weights.h. */
 #include "model/gguf_weights.h"
 #include "model/gguf_arch.h"
+#include "model/layout.h"
 #include "model/weights.h"
 
 #include <math.h>

@@ -70,17 +70,6 @@ qv_status qv__model_new(qv_model **out, const struct qv_config *c, uint64_t seed
  * Fails as qv_model_open does. */
 qv_status qv__model_outline(qv_model **out, const char *path, qv_err *err) QV_MUST_CHECK;
 
-/* Call fn for every weight and bias there is, by its Hugging Face name, in a fixed order.
- * A tied head is not met. */
-typedef qv_status (*qv_weight_fn)(void *arg, const char *name, struct qv_weight *w,
-                                  qv_err *err);
-qv_status qv__model_each(qv_model *m, qv_weight_fn fn, void *arg,
-                         qv_err *err) QV_MUST_CHECK;
-
-/* The same by other names: those of a format. */
-qv_status qv__model_each_as(qv_model *m, const struct qv_names *names, qv_weight_fn fn,
-                            void *arg, qv_err *err) QV_MUST_CHECK;
-
 /* Write dir/config.json and dir/model.safetensors (F32 or BF16). The directory
  * exists. The model must be trainable. */
 qv_status qv__model_write(qv_model *m, const char *dir, enum qv_dtype dtype,

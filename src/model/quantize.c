@@ -5,6 +5,7 @@
 #include "format/block_encode.h"
 #include "format/gguf_write.h"
 #include "model/gguf_arch.h"
+#include "model/layout.h"
 #include "model/weights.h"
 #include "text/gguf_tokenizer.h"
 

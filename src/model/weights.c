@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "kern/kern.h"
 #include "model/family.h"
+#include "model/layout.h"
 
 #include <math.h>
 #include <stdlib.h>

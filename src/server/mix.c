@@ -1,5 +1,6 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
+#include "model/layout.h"
 #include "model/reader.h"
 #include "model/reading.h"
 #include "model/reuse.h"

@@ -1,7 +1,7 @@
 /* added.c - see added.h. The sorted tokens are searched as a trie would be: the
  * range of those that agree so far narrows with every byte. */
 #include "text/added.h"
-#include "text/normalize.h"
+#include "text/classes.h"
 #include "text/utf8.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * a model's own is in chat_find.c. */
 #include "text/chat.h"
 #include "text/chat_table.h"
-#include "text/normalize.h"
+#include "text/classes.h"
 #include "text/utf8.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* normalize.h - what is done to text before it is cut: Unicode normal forms,
- * replacements, the dummy space of SentencePiece. The only door to utf8proc. */
+ * replacements, the dummy space of SentencePiece. */
 #ifndef QV_TEXT_NORMALIZE_H
 #define QV_TEXT_NORMALIZE_H
 
@@ -40,9 +40,5 @@ struct qv__norm {
  * it `goes_on` from earlier text nothing is prepended. */
 qv_status qv__normalize(const struct qv__norm *norm, size_t n, struct qv__str *text,
                         struct qv__str *scratch, bool goes_on, qv_err *err) QV_MUST_CHECK;
-
-/* Unicode's White_Space, and \w as Rust's regular expressions have it. */
-bool qv__is_space(uint32_t code);
-bool qv__is_word(uint32_t code);
 
 #endif

@@ -1,6 +1,7 @@
 /* Whatever the bytes, opening them as a model returns; if it succeeds, its numbers fit
  * together, every weight can be read, and its tokenizer goes there and back. */
 #include "model/gguf_arch.h"
+#include "model/layout.h"
 #include "model/model.h"
 #include "text/gguf_tokenizer.h"
 

@@ -1,8 +1,8 @@
 /* tiny.c - see tiny.h. */
 #include "support/tiny.h"
-
 #include "base/file.h"
 #include "model/decoder.h"
+#include "model/layout.h"
 #include "support/scratch.h"
 
 #include <stdio.h>

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "lora/peft.h"
 #include "model/decoder.h"
+#include "model/layout.h"
 #include "model/reuse.h"
 #include "support/golden.h"
 #include "support/near.h"

@@ -6,6 +6,7 @@
 #include "format/gguf_write.h"
 #include "kern/kern.h"
 #include "model/gguf_arch.h"
+#include "model/layout.h"
 #include "model/quantize.h"
 #include "model/reuse.h"
 #include "support/experts.h"

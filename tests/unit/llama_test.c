@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "format/safetensors.h"
 #include "model/decoder.h"
+#include "model/layout.h"
 #include "op/loss.h"
 #include "support/golden.h"
 #include "support/near.h"

@@ -2,6 +2,7 @@
  * form it has, what is wrong with a directory is said, and what is written is read
  * back. The arithmetic is llama_test.c's and session_test.c's.
  */
+#include "model/layout.h"
 #include "model/model.h"
 #include "base/base.h"
 #include "kern/half.h"
