@@ -2,6 +2,7 @@
  * sentence that refuses one. */
 #include "text/tokenizer.h"
 
+#include "support/ids.h"
 #include "support/scratch.h"
 
 #include <math.h>
@@ -99,21 +100,6 @@ static qv_tokenizer *must_parse(const struct bytes *b)
     qv_err err;
     assert_works(qv__tokenizer_parse_spm(&tok, b->at, b->n, &err), &err);
     return tok;
-}
-
-static void assert_ids(const qv_tokenizer *tok, const char *text, bool parse_special,
-                       const char *want)
-{
-    char got[256] = "";
-    int *ids;
-    size_t n, used = 0;
-    qv_err err;
-    assert_works(
-        qv_tokenizer_encode(tok, text, strlen(text), parse_special, &ids, &n, &err), &err);
-    for (size_t i = 0; i < n; i++)
-        used += (size_t)snprintf(got + used, sizeof got - used, i ? " %d" : "%d", ids[i]);
-    free(ids);
-    assert_string_equal(got, want);
 }
 
 /* ---- what a model means ---- */
