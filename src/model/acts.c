@@ -86,6 +86,9 @@ static size_t lay_out(struct qv_acts *a, void *base, const qv_model *m, bool tra
     a->read = qv__carve(&c, T, 1, 1, sizeof *a->read);
     a->read_part = qv__carve(&c, T, 1, 1, sizeof *a->read_part);
     carve_layers(a, &c, d, trains);
+    a->read_x = qv__carve_f32(&c, T, d->D);
+    if (d->block == QV_PARALLEL_SHARED)
+        a->read_n1 = qv__carve_f32(&c, T, d->D);
     a->proj = qv__carve_f32(&c, T, d->D);
     if (d->family->names.map[QV_QKV])
         a->qkv = qv__carve_f32(&c, T, qkv);

@@ -31,6 +31,11 @@ static struct qv_dropout drop_of(const struct qv_trainee *t, size_t site)
     return (struct qv_dropout){t->drop.rate, qv__seed_of(t->drop.seed, site)};
 }
 
+static void zero(float *x, size_t n)
+{
+    memset(x, 0, n * sizeof *x);
+}
+
 static bool has(const struct qv_affine *a)
 {
     return a->w.D_in > 0;
@@ -216,13 +221,33 @@ static void queries_and_keys(const struct qv_pass *p, size_t l)
     place_keys(p, l);
 }
 
+/* Whether the rest of the layer goes without some rows: the last one, where they are not
+ * read. */
+static bool leaves_out(const struct qv_pass *p, size_t l)
+{
+    return l + 1 == p->m->c.L && p->a->leaves_out;
+}
+
+/* The layer's input, of the rows that the rest of it has. */
+static const float *input(const struct qv_pass *p, size_t l)
+{
+    return leaves_out(p, l) ? p->a->read_x : p->a->layer[l].x;
+}
+
+/* What goes into its feed-forward. */
+static const float *normed(const struct qv_pass *p, size_t l)
+{
+    const bool is_shared = p->m->c.block == QV_PARALLEL_SHARED;
+    return is_shared && leaves_out(p, l) ? p->a->read_n1 : p->a->layer[l].n2;
+}
+
 /* y->h = the feed-forward of n2, before its last map */
 static void feed_forward(const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     struct qv_layer_acts *y = &p->a->layer[l];
     const struct applied all[] = {{QV_UP, y->up}, {QV_GATE, y->gate}};
-    apply_all(p, l, all, c->is_gated ? 2 : 1, y->n2);
+    apply_all(p, l, all, c->is_gated ? 2 : 1, normed(p, l));
     if (c->is_gated)
         qv__swiglu(y->h, y->gate, y->up, p->b->T * c->F);
     else
@@ -241,19 +266,12 @@ static void attention_and_up(const struct qv_pass *p, size_t l)
     qv__attention(y->att, y->lse, y->q, a->keys, a->values, p->b, heads_of(c, l),
                   a->scratch, a->n_max);
     apply(p, l, QV_O, a->proj, y->att);
-    qv__sum(y->mid, y->x, a->proj, T * c->D);
+    qv__sum(y->mid, input(p, l), a->proj, T * c->D);
     if (c->block == QV_SEQUENTIAL)
         norm(p, &w->norm2, y->n2, y->stat2, y->mid, T);
     else if (c->block == QV_PARALLEL)
-        norm(p, &w->norm2, y->n2, y->stat2, y->x, T);
+        norm(p, &w->norm2, y->n2, y->stat2, input(p, l), T);
     feed_forward(p, l);
-}
-
-/* All that the backward pass needs of a layer, from its input. */
-static void layer_inside(const struct qv_pass *p, size_t l)
-{
-    queries_and_keys(p, l);
-    attention_and_up(p, l);
 }
 
 /* The rest of a layer. */
@@ -264,12 +282,6 @@ static void down(const struct qv_pass *p, size_t l, float *x_next)
     qv__sum(x_next, y->mid, p->a->proj, p->b->T * p->m->c.D);
 }
 
-static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
-{
-    layer_inside(p, l);
-    down(p, l, x_next);
-}
-
 /* Whether an update must meet all rows of a pass: routers by text may know rows by their
  * number, and whoever watches wants to see all. */
 static bool meets_all(const struct qv_update *u)
@@ -278,21 +290,22 @@ static bool meets_all(const struct qv_update *u)
 }
 
 /* p->a->read become the sequences without those rows that the last layer may leave out; to
- * attention what is left out of a sequence is its past. Returns how many rows are left. */
-static size_t choose_read(const struct qv_pass *p)
+ * attention what is left out of a sequence is its past. */
+static void choose_read(const struct qv_pass *p)
 {
     size_t T = 0;
     for (size_t i = 0; i < p->b->n_seq; i++) {
         struct qv_seq *s = &p->a->read[i];
         *s = p->b->seq[i];
-        if (p->train || meets_all(p->parts ? p->parts->at[i].update : p->update))
+        if (meets_all(p->parts ? p->parts->at[i].update : p->update))
             s->n_unread = 0;
         s->begin = T;
         s->n -= s->n_unread;
         s->n_past += s->n_unread;
         T += s->n;
     }
-    return T;
+    p->a->n_read = T;
+    p->a->leaves_out = T < p->b->T;
 }
 
 /* The parts of those sequences. */
@@ -308,44 +321,79 @@ static struct qv_parts read_parts(const struct qv_pass *p)
     return parts;
 }
 
-/* Rows of `width` that are read go to the front; or, with `back`, where they were. */
-static void gather_read(const struct qv_pass *p, float *x, size_t width, bool back)
+/* A pass of those rows. */
+struct reading {
+    struct qv_pass pass;
+    struct qv_batch b;
+    struct qv_parts parts;
+};
+
+static const struct qv_pass *reading(struct reading *r, const struct qv_pass *p)
+{
+    r->b = (struct qv_batch){.T = p->a->n_read, .seq = p->a->read, .n_seq = p->b->n_seq};
+    r->pass = *p;
+    r->pass.b = &r->b;
+    if (p->parts) {
+        r->parts = read_parts(p);
+        r->pass.parts = &r->parts;
+    }
+    return &r->pass;
+}
+
+/* The rows of x [T, width] that are read, to the front of `to`, which may be x. */
+static void gather_read(const struct qv_pass *p, float *to, const float *x, size_t width)
 {
     for (size_t i = 0; i < p->b->n_seq; i++) {
-        const size_t j = back ? p->b->n_seq - 1 - i : i;
-        const struct qv_seq *read = &p->a->read[j];
-        float *there = x + (p->b->seq[j].begin + read->n_unread) * width,
-              *front = x + read->begin * width;
-        memmove(back ? there : front, back ? front : there, read->n * width * sizeof *x);
+        const struct qv_seq *read = &p->a->read[i];
+        memmove(to + read->begin * width, x + (p->b->seq[i].begin + read->n_unread) * width,
+                read->n * width * sizeof *x);
     }
 }
 
-/* The last layer, for T rows that are read alone; all have keys and values. */
-static void last_layer_forward(const struct qv_pass *p, size_t l, size_t T)
+/* And back to where they were; the others become 0. */
+static void spread_read(const struct qv_pass *p, float *x, size_t width)
+{
+    for (size_t i = p->b->n_seq; i-- > 0;) {
+        const struct qv_seq *read = &p->a->read[i];
+        float *first = x + p->b->seq[i].begin * width;
+        memmove(first + read->n_unread * width, x + read->begin * width,
+                read->n * width * sizeof *x);
+        zero(first, read->n_unread * width);
+    }
+}
+
+/* All that the backward pass needs of a layer, from its input. Returns the pass of the rows
+ * that the rest of the layer has. */
+static const struct qv_pass *layer_inside(struct reading *r, const struct qv_pass *p,
+                                          size_t l)
 {
     const struct qv_config *c = &p->m->c;
     const struct qv_layer_acts *y = &p->a->layer[l];
     queries_and_keys(p, l);
-    if (T == 0)
-        return;
-    const struct qv_batch b = {.T = T, .seq = p->a->read, .n_seq = p->b->n_seq};
-    struct qv_parts parts;
-    struct qv_pass read = *p;
-    read.b = &b;
-    if (p->parts) {
-        parts = read_parts(p);
-        read.parts = &parts;
+    if (leaves_out(p, l)) {
+        gather_read(p, p->a->read_x, y->x, c->D);
+        gather_read(p, y->q, y->q, c->H * c->E);
+        if (c->block == QV_PARALLEL_SHARED)
+            gather_read(p, p->a->read_n1, y->n1, c->D);
+        p = reading(r, p);
     }
-    gather_read(p, y->x, c->D, false);
-    gather_read(p, y->q, c->H * c->E, false);
-    if (c->block == QV_PARALLEL_SHARED)
-        gather_read(p, y->n1, c->D, false);
-    attention_and_up(&read, l);
-    down(&read, l, p->a->x);
-    gather_read(p, p->a->x, c->D, true);
+    if (p->b->T)
+        attention_and_up(p, l);
+    return p;
 }
 
-const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
+static void layer_forward(const struct qv_pass *p, size_t l, float *x_next)
+{
+    struct reading r;
+    const struct qv_pass *rest = layer_inside(&r, p, l);
+    if (rest->b->T)
+        down(rest, l, x_next);
+    if (leaves_out(p, l))
+        spread_read(p, x_next, p->m->c.D);
+}
+
+/* What the first n layers make of the batch. */
+static const float *layers_forward(const struct qv_pass *p, size_t n)
 {
     struct qv_acts *a = p->a;
     const size_t T = p->b->T, L = p->m->c.L;
@@ -359,14 +407,18 @@ const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
     return n < L ? a->layer[n].x : a->x;
 }
 
+const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
+{
+    p->a->leaves_out = false;
+    return layers_forward(p, n);
+}
+
 void qv__decoder_forward(const struct qv_pass *p)
 {
     if (qv__update_reads(p->update))
         qv__read_texts(p);
-    const size_t L = p->m->c.L, T = choose_read(p);
-    qv__decoder_hidden(p, T < p->b->T ? L - 1 : L);
-    if (T < p->b->T)
-        last_layer_forward(p, L - 1, T);
+    choose_read(p);
+    layers_forward(p, p->m->c.L);
 }
 
 void qv__decoder_normed(const struct qv_pass *p, const int *row, size_t n)
@@ -387,11 +439,6 @@ void qv__decoder_logits(const struct qv_pass *p, const int *row, size_t n)
         qv__linear(a->logits, a->row_normed, &p->m->head.w, n, a->room);
     if (c->has_head_bias)
         qv__bias(a->logits, p->m->head.b.f32, n, c->V);
-}
-
-static void zero(float *x, size_t n)
-{
-    memset(x, 0, n * sizeof *x);
 }
 
 /* a->dx becomes the gradient of a->x, from that of the logits. */
@@ -428,9 +475,9 @@ static void feed_forward_back(const struct qv_pass *p, size_t l, float *dn)
     } else {
         qv__activate_back(a->dup, a->dh, y->up, n, c->activation);
     }
-    apply_back(p, l, QV_UP, dn, a->dup, y->n2);
+    apply_back(p, l, QV_UP, dn, a->dup, normed(p, l));
     if (c->is_gated)
-        apply_back(p, l, QV_GATE, dn, a->dgate, y->n2);
+        apply_back(p, l, QV_GATE, dn, a->dgate, normed(p, l));
 }
 
 /* a->dq and a->dk go from normed queries and keys to what the maps gave. */
@@ -449,18 +496,19 @@ static void qk_norm_back(const struct qv_pass *p, size_t l)
     memcpy(a->dk, a->dk_raw, kv * c->E * sizeof *a->dk);
 }
 
-/* dn += the gradient of n1, unless dn is NULL, from a->dx, that of attention's output. */
-static void attention_back(const struct qv_pass *p, size_t l, float *dn)
+/* a->dq, a->dk and a->dv from a->dx, the gradient of attention's output in `rest`, the rows
+ * that the layer's rest has; keys and values are of all rows. */
+static void attention_back(const struct qv_pass *rest, const struct qv_pass *p, size_t l)
 {
     const struct qv_config *c = &p->m->c;
     struct qv_acts *a = p->a;
     const struct qv_layer_acts *y = &a->layer[l];
-    const size_t T = p->b->T, q = T * c->H * c->E, kv = T * c->Hk * c->E;
+    const size_t q = rest->b->T * c->H * c->E, kv = p->b->T * c->Hk * c->E;
     zero(a->datt, q);
     zero(a->dq, q);
     zero(a->dk, kv);
     zero(a->dv, kv);
-    apply_back(p, l, QV_O, a->datt, a->dx, y->att);
+    apply_back(rest, l, QV_O, a->datt, a->dx, y->att);
     qv__attention_back(&(struct qv_attention_back){.dq = a->dq,
                                                    .dk = a->dk,
                                                    .dv = a->dv,
@@ -469,8 +517,18 @@ static void attention_back(const struct qv_pass *p, size_t l, float *dn)
                                                    .lse = y->lse,
                                                    .q = y->q,
                                                    .k = y->k,
-                                                   .v = y->v},
-                       p->b, heads_of(c, l), a->scratch, a->n_max);
+                                                   .v = y->v,
+                                                   .of_keys = p->b->seq},
+                       rest->b, heads_of(c, l), a->scratch, a->n_max);
+}
+
+/* dn += the gradient of n1, unless dn is NULL, from those of queries, keys and values. */
+static void queries_and_keys_back(const struct qv_pass *p, size_t l, float *dn)
+{
+    const struct qv_config *c = &p->m->c;
+    struct qv_acts *a = p->a;
+    const struct qv_layer_acts *y = &a->layer[l];
+    const size_t T = p->b->T;
     if (!c->is_learned) {
         qv__rope(a->dk, p->b->pos, p->m->rope, T, c->Hk, c->E, c->R, true);
         qv__rope(a->dq, p->b->pos, p->m->rope, T, c->H, c->E, c->R, true);
@@ -495,18 +553,29 @@ static void layer_backward(const struct qv_pass *p, size_t l, bool wants_dx)
     const struct qv_layer *w = &p->m->layer[l];
     struct qv_acts *a = p->a;
     const struct qv_layer_acts *y = &a->layer[l];
-    const size_t T = p->b->T;
+    struct reading r;
+    const struct qv_pass *rest = leaves_out(p, l) ? reading(&r, p) : p;
+    const size_t T = p->b->T, T_rest = rest->b->T;
     float *dn2 = c->block == QV_PARALLEL ? a->dn2 : a->dn;
 
-    zero(dn2, T * c->D);
-    feed_forward_back(p, l, dn2);
+    if (leaves_out(p, l))
+        gather_read(p, a->dx, a->dx, c->D);
+    zero(dn2, T_rest * c->D);
+    feed_forward_back(rest, l, dn2);
     if (c->block == QV_SEQUENTIAL)
-        norm_back(p, &w->norm2, a->dx, dn2, y->mid, y->stat2, T);
+        norm_back(p, &w->norm2, a->dx, dn2, y->mid, y->stat2, T_rest);
+    attention_back(rest, p, l);
+    if (wants_dx && c->block == QV_PARALLEL)
+        norm_back(p, &w->norm2, a->dx, dn2, input(p, l), y->stat2, T_rest);
+    if (leaves_out(p, l)) {
+        spread_read(p, a->dx, c->D);
+        spread_read(p, a->dq, c->H * c->E);
+        if (c->block == QV_PARALLEL_SHARED)
+            spread_read(p, a->dn, c->D);
+    }
     if (c->block != QV_PARALLEL_SHARED)
         zero(a->dn, T * c->D);
-    attention_back(p, l, wants_dx ? a->dn : NULL);
-    if (wants_dx && c->block == QV_PARALLEL)
-        norm_back(p, &w->norm2, a->dx, dn2, y->x, y->stat2, T);
+    queries_and_keys_back(p, l, wants_dx ? a->dn : NULL);
     if (wants_dx)
         norm_back(p, &w->norm1, a->dx, a->dn, y->x, y->stat1, T);
 }
@@ -515,11 +584,14 @@ void qv__decoder_backward(const struct qv_pass *p, const int *row, size_t n)
 {
     const struct qv_trainee *t = p->train;
     const qv_model *m = p->m;
+    struct reading r;
+    if (n == 0) // nothing was said of any row
+        return;
     head_backward(p, row, n);
     size_t lowest = t->dw ? 0 : t->lowest;
     for (size_t l = m->c.L; l-- > lowest;) {
         if (l < p->a->n_again)
-            layer_inside(p, l);
+            layer_inside(&r, p, l);
         layer_backward(p, l, t->dw || l > lowest);
     }
     if (t->dw)

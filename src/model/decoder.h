@@ -42,6 +42,9 @@ struct qv_acts {
     struct qv_linear_room room;          // half: with bf16 products; slab: with blocks
     const float **keys, **values;        // [n_seq <= T_max]
     struct qv_seq *read;                 // [n_seq <= T_max] without rows that nobody reads
+    size_t n_read;                       // rows of theirs
+    bool leaves_out;                     // the last layer goes without the others
+    float *read_x, *read_n1;             // [T, D] of its input, and of n1 if n2 is no more
     struct qv_pass_part *read_part;      // [n_seq] likewise
     /* the backward pass */
     float *dx, *dn, *dq, *dk, *dv, *datt, *dgate, *dup, *dh;

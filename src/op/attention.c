@@ -227,7 +227,7 @@ void qv__attention_back(const struct qv_attention_back *g, const struct qv_batch
         for (size_t hk = 0; hk < d.Hk; hk++) {
             const struct qv_seq *s = &b->seq[i];
             float *P = scratch + (size_t)omp_get_thread_num() * room;
-            size_t kat = (s->begin * d.Hk + hk) * d.E;
+            size_t kat = (g->of_keys[i].begin * d.Hk + hk) * d.E;
             for (size_t h = hk * group; h < (hk + 1) * group; h++)
                 for (size_t j = 0; j * BLOCK < s->n; j++) {
                     struct block blk = block_of(s, j, d);

@@ -29,12 +29,13 @@ void qv__attention(float *out, float *lse, const float *q, const float *const *k
                    const float *const *v, const struct qv_batch *b, struct qv_heads heads,
                    float *scratch, size_t n_max);
 
-/* The same rows backward, for sequences without a past or stem whose keys and values
- * are rows of k, v [T, Hk, E]: dq [T, H, E], dk, dv [T, Hk, E] are added to. The
- * probabilities are computed again from lse. */
+/* The same rows backward, for sequences without a stem whose keys and values are rows of
+ * k, v [.., Hk, E], a past's among them: dq [T, H, E], dk, dv [.., Hk, E] are added to.
+ * The probabilities are computed again from lse. */
 struct qv_attention_back {
     float *dq, *dk, *dv;
     const float *dout, *out, *lse, *q, *k, *v;
+    const struct qv_seq *of_keys; // [n_seq] where each one's keys begin
 };
 void qv__attention_back(const struct qv_attention_back *g, const struct qv_batch *b,
                         struct qv_heads heads, float *scratch, size_t n_max);

@@ -19,7 +19,7 @@ struct qv_seq {
     size_t begin, n; // rows begin .. begin + n - 1 of the batch
     size_t n_past;   // positions already in the cache before them
     size_t n_prompt; // of its rows, those that routers by text read; 0: all of them
-    size_t n_unread; // its first rows, whose output nobody will read (inference only)
+    size_t n_unread; // its first rows, whose output nobody will read
     size_t cache;    // which cache the caller keeps for it (inference only)
     size_t n_stem;   // rows of its stem, which it continues; 0: it has none
     size_t stem;     // that sequence's index in the batch (inference only, no past)

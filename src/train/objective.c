@@ -218,8 +218,10 @@ static void append(struct qv_lane *l, struct qv_batch *b, size_t *n_rows,
                    const struct qv_sequence *s, float share)
 {
     struct extent x = extent(s);
-    l->seq[b->n_seq++] =
-        (struct qv_seq){.begin = b->T, .n = x.rows, .n_prompt = s->n_prompt};
+    l->seq[b->n_seq++] = (struct qv_seq){.begin = b->T,
+                                         .n = x.rows,
+                                         .n_prompt = s->n_prompt,
+                                         .n_unread = qv__min(x.first - 1, x.rows)};
     for (size_t i = 0; i < x.rows; i++) {
         l->token[b->T + i] = s->ids[i];
         l->pos[b->T + i] = (int)i;

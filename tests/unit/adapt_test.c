@@ -441,7 +441,7 @@ static void fisher_is_the_mean_of_squared_gradients(void **state)
 static void what_is_retrieved_is_what_is_most_alike(void **state)
 {
     (void)state;
-    static const char *const way[] = {"lora", "svd", "gauge", "fisher"};
+    static const char *const way[] = {"lora", "svd", "gauge"};
     for (size_t i = 0; i < QV_COUNT(way); i++) {
         qv_adapt_opts o = options("mu");
         o.retrieve = way[i];
@@ -490,18 +490,34 @@ static void by_lora_nearness_is_the_cosine_of_all_factors(void **state)
     json_decref(learnt);
 }
 
-/* What a fresh LoRA was trained to before the adaptation to `out` was stopped: owl, its
- * factors with another sign. */
-static void leave_owl_as_fresh(const char *out)
+/* What a fresh LoRA was trained to before the adaptation to `out` was stopped: an expert of
+ * the library, its factors times `sign`. */
+static void leave_as_fresh(const char *out, const char *who, float sign)
 {
     qv_err err = {0};
     const char *dir = at(qv__arena_fmt(&names, "%s.checkpoint/fresh", out));
-    struct qv_expert *e = library_expert("owl");
+    struct qv_expert *e = library_expert(who);
     for (size_t j = 0; j < e->n_w; j++)
-        e->w[j] = -e->w[j];
+        e->w[j] *= sign;
     assert_works(qv__make_dir(dir, &err), &err);
     assert_works(qv__peft_write(e, dir, &err), &err);
     qv__expert_free(e);
+}
+
+/* fox is fir's task. */
+static void by_fisher_an_expert_is_as_near_as_what_its_task_leans_on(void **state)
+{
+    (void)state;
+    qv_adapt_opts o = still("mu");
+    o.retrieve = "fisher";
+    leave_as_fresh("fir-by-fisher", "fir", 1);
+    json_t *learnt = adapt("fir-by-fisher", &o);
+    const json_t *who = json_object_get(learnt, "experts");
+    const json_t *near = json_object_get(learnt, "similarity");
+    assert_string_equal(json_string_value(json_array_get(who, 0)), "fir");
+    assert_true(json_number_value(json_array_get(near, 0)) > 0.99);
+    assert_true(json_number_value(json_array_get(near, 1)) < 0.5);
+    json_decref(learnt);
 }
 
 static void by_gauge_an_expert_is_as_near_as_its_update_however_factored(void **state)
@@ -512,7 +528,7 @@ static void by_gauge_an_expert_is_as_near_as_its_update_however_factored(void **
         qv_adapt_opts o = still("mu");
         o.retrieve = way[i];
         const char *out = qv__arena_fmt(&names, "owl-by-%s", way[i]);
-        leave_owl_as_fresh(out);
+        leave_as_fresh(out, "owl", -1);
         json_t *learnt = adapt(out, &o);
         const json_t *who = json_object_get(learnt, "experts");
         const json_t *near = json_object_get(learnt, "similarity");
@@ -693,6 +709,7 @@ int main(void)
         cmocka_unit_test(fisher_is_the_mean_of_squared_gradients),
         cmocka_unit_test(what_is_retrieved_is_what_is_most_alike),
         cmocka_unit_test(by_lora_nearness_is_the_cosine_of_all_factors),
+        cmocka_unit_test(by_fisher_an_expert_is_as_near_as_what_its_task_leans_on),
         cmocka_unit_test(by_gauge_an_expert_is_as_near_as_its_update_however_factored),
         cmocka_unit_test(five_experts_are_retrieved_where_no_number_is_given),
         cmocka_unit_test(experts_at_random_are_distinct_and_by_the_seed),

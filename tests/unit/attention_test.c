@@ -219,10 +219,22 @@ static void a_log_sum_exp_nobody_wants_is_not_written(void **state)
     tear_down(&x);
 }
 
-static void check_gradients(struct qv_heads d, const size_t *n, size_t n_seq)
+/* `past` [n_seq]: so many of a sequence's first rows have keys and values and no query; the
+ * others' queries lie end to end. */
+static void check_gradients(struct qv_heads d, const size_t *n, size_t n_seq,
+                            const size_t *past)
 {
     struct bench x;
+    struct qv_seq whole[MAX_SEQ];
+    size_t left_out = 0;
     set_up(&x, d, n, n_seq);
+    memcpy(whole, x.seq, sizeof whole);
+    for (size_t i = 0; past && i < n_seq; i++) {
+        x.seq[i].begin -= left_out;
+        x.seq[i].n -= past[i];
+        x.seq[i].n_past = past[i];
+        left_out += past[i];
+    }
     float *dout = normals(x.n_q, 30), *was = normals(x.n_q, 31), *dq = normals(x.n_q, 31),
           *dk = normals(x.n_kv, 31), *dv = normals(x.n_kv, 31);
     forward(&x);
@@ -234,7 +246,8 @@ static void check_gradients(struct qv_heads d, const size_t *n, size_t n_seq)
                                         .lse = x.lse,
                                         .q = x.q,
                                         .k = x.k,
-                                        .v = x.v};
+                                        .v = x.v,
+                                        .of_keys = whole};
     qv__attention_back(&g, &x.b, d, x.scratch, x.n_max);
     const struct function f = {forward, &x, x.out, dout, x.n_q};
     assert_gradient(&f, x.q, x.n_q, dq, was);
@@ -247,12 +260,24 @@ static void check_gradients(struct qv_heads d, const size_t *n, size_t n_seq)
 static void the_gradients_equal_differences(void **state)
 {
     (void)state;
-    check_gradients((struct qv_heads){4, 2, 4, 0, 0}, (const size_t[]){1, 5, 1, 12}, 4);
-    check_gradients((struct qv_heads){3, 1, 6, 0, 0}, (const size_t[]){9, 2}, 2);
-    check_gradients((struct qv_heads){2, 1, 2, 0, 0}, (const size_t[]){3, 67}, 2);
-    check_gradients((struct qv_heads){1, 1, 2, 0, 0}, (const size_t[]){65}, 1);
-    check_gradients((struct qv_heads){2, 1, 4, 0.7f, 3}, (const size_t[]){9, 2}, 2);
-    check_gradients((struct qv_heads){1, 1, 2, 0, 5}, (const size_t[]){67}, 1);
+    check_gradients((struct qv_heads){4, 2, 4, 0, 0}, (const size_t[]){1, 5, 1, 12}, 4,
+                    NULL);
+    check_gradients((struct qv_heads){3, 1, 6, 0, 0}, (const size_t[]){9, 2}, 2, NULL);
+    check_gradients((struct qv_heads){2, 1, 2, 0, 0}, (const size_t[]){3, 67}, 2, NULL);
+    check_gradients((struct qv_heads){1, 1, 2, 0, 0}, (const size_t[]){65}, 1, NULL);
+    check_gradients((struct qv_heads){2, 1, 4, 0.7f, 3}, (const size_t[]){9, 2}, 2, NULL);
+    check_gradients((struct qv_heads){1, 1, 2, 0, 5}, (const size_t[]){67}, 1, NULL);
+}
+
+static void the_gradients_of_queries_after_a_past_equal_differences(void **state)
+{
+    (void)state;
+    check_gradients((struct qv_heads){4, 2, 4, 0, 0}, (const size_t[]){3, 5, 1, 12}, 4,
+                    (const size_t[]){2, 0, 1, 9});
+    check_gradients((struct qv_heads){2, 1, 4, 0.7f, 3}, (const size_t[]){9, 4}, 2,
+                    (const size_t[]){7, 1});
+    check_gradients((struct qv_heads){2, 1, 2, 0, 0}, (const size_t[]){3, 70}, 2,
+                    (const size_t[]){1, 3});
 }
 
 /* Outputs and gradients of a batch; the second sequence's inputs are turned over. */
@@ -274,7 +299,8 @@ static void pass_of(struct bench *x, float *dq, float *dk, float *dv, bool chang
                                         .lse = x->lse,
                                         .q = x->q,
                                         .k = x->k,
-                                        .v = x->v};
+                                        .v = x->v,
+                                        .of_keys = x->seq};
     qv__attention_back(&g, &x->b, x->d, x->scratch, x->n_max);
 }
 
@@ -357,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_branch_sees_its_stem_and_itself),
         cmocka_unit_test(a_log_sum_exp_nobody_wants_is_not_written),
         cmocka_unit_test(the_gradients_equal_differences),
+        cmocka_unit_test(the_gradients_of_queries_after_a_past_equal_differences),
         cmocka_unit_test(a_change_in_one_sequence_leaves_the_others_bits_alone),
         cmocka_unit_test(the_future_of_a_sequence_does_not_change_its_past),
         cmocka_unit_test(one_thread_and_two_give_the_same_bits),
