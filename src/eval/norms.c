@@ -14,9 +14,10 @@ struct study {
     const qv_model *m;
     const qv_snapshot *snap;
     const struct qv_bank *bank;
-    struct qv_bank *nothing; // one expert of zeros at every site that experts adapt
-    double **gram;           // [sites] of each expert in turn, B'B [R, R]
-    float *z, *y, *slab;     // [n_ctx, R of all], [n_ctx, D_out], of weights in blocks
+    struct qv_bank *nothing;       // one expert of zeros at every site that experts adapt
+    double **gram;                 // [sites] of each expert in turn, B'B [R, R]
+    float *z, *y;                  // [n_ctx, R of all], [n_ctx, D_out]
+    struct qv_linear_room product; // scratch of the base's maps
     struct qv_walk_at now;
     const char *known; // the task that learnt [K] is of
     bool *learnt;      // [K] whether an expert learnt it
@@ -45,7 +46,7 @@ static void gram_of(double *g, const struct qv_bank_site *s, size_t j)
 
 static void prepare_sites(struct study *s, qv_arena *a)
 {
-    size_t most_z = 1, most_y = 1, most_slab = 1, n_ctx = s->m->c.n_ctx;
+    size_t most_z = 1, most_x = 1, most_y = 1, n_ctx = s->m->c.n_ctx;
     s->gram = qv_new_n(a, double *, s->bank->n_sites);
     for (size_t i = 0; i < s->bank->n_sites; i++) {
         const struct qv_bank_site *b = &s->bank->site[i];
@@ -62,11 +63,13 @@ static void prepare_sites(struct study *s, qv_arena *a)
         }
         most_z = qv__max(most_z, b->first[b->K]);
         most_y = qv__max(most_y, b->D_out);
-        most_slab = qv__max(most_slab, qv__linear_slab(b->D_in));
+        most_x = qv__max(most_x, b->D_in);
     }
     s->z = qv_new_n(a, float, n_ctx *most_z);
     s->y = qv_new_n(a, float, n_ctx *most_y);
-    s->slab = qv_new_n(a, float, most_slab);
+    s->product.slab = qv_new_n(a, float, qv__linear_slab(most_x));
+    if (s->m->wants_bf16)
+        s->product.half = qv_new_n(a, uint16_t, n_ctx * qv__max(most_x, most_y));
 }
 
 /* What is bound in a pass that leaves the base as it is, but shows its inputs. */
@@ -105,7 +108,7 @@ static double base_norms(struct study *s, size_t site, const float *x, size_t n)
 {
     const struct qv_weight *w = weight_at(s->m, site);
     double all = 0;
-    qv__linear(s->y, x, w, n, (struct qv_linear_room){.slab = s->slab});
+    qv__linear(s->y, x, w, n, s->product);
     for (size_t t = 0; t < n; t++) {
         double sum = 0;
         for (size_t o = 0; o < w->D_out; o++)

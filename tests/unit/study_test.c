@@ -5,6 +5,7 @@
 #include "eval/norms.h"
 #include "eval/routing.h"
 #include "eval/transfer.h"
+#include "kern/kern.h"
 #include "library/library.h"
 #include "model/reuse.h"
 #include "support/experts.h"
@@ -358,6 +359,52 @@ static void norms_are_those_of_the_whole_updates_of_the_bases_inputs(void **stat
     qv_model_close(m);
 }
 
+/* The model's maps in bfloat16 alone, as a file of bfloat16 is where products are of it;
+ * the caller frees what is returned. */
+static uint16_t *narrow_maps(qv_model *m)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->c.L * QV_N_MAPS; i++)
+        n += m->layer[i / QV_N_MAPS].map[i % QV_N_MAPS].w.D_out *
+             m->layer[i / QV_N_MAPS].map[i % QV_N_MAPS].w.D_in;
+    uint16_t *all = malloc(n * sizeof *all), *to = all;
+    assert_non_null(all);
+    for (size_t i = 0; i < m->c.L * QV_N_MAPS; i++) {
+        struct qv_weight *w = &m->layer[i / QV_N_MAPS].map[i % QV_N_MAPS].w;
+        if (!w->f32)
+            continue;
+        qv__kern()->to_bf16(to, w->f32, w->D_out * w->D_in);
+        w->bf16 = to;
+        w->f32 = NULL;
+        to += w->D_out * w->D_in;
+    }
+    m->wants_bf16 = true;
+    return all;
+}
+
+static void norms_over_a_base_in_bfloat16_differ_by_its_rounding_alone(void **state)
+{
+    // So long that the targets' rows are not the few that weights are read in place for.
+    static const char *const answers[] = {"yes yes no yes yes", "no no yes no no"};
+    qv_model *m = make_all(state);
+    qv_err err = {0};
+    const char *lib = scratch_path(state, "lib");
+    const char *const paths[] = {task_at(state, 1)};
+    const struct qv_norms_opts opts = {.limit = 4};
+    struct qv_norms floats, narrow;
+    write_tiny_task(paths[0], 60, "green", answers, 2);
+    assert_works(qv__norms(&floats, m, lib, paths, 1, &opts, &err), &err);
+    uint16_t *maps = narrow_maps(m);
+    assert_works(qv__norms(&narrow, m, lib, paths, 1, &opts, &err), &err);
+    assert_int_equal(narrow.n, 4);
+    assert_near(narrow.task[0].own, floats.task[0].own, 1e-2 * floats.task[0].own);
+    assert_near(narrow.task[0].others, floats.task[0].others, 1e-2 * floats.task[0].others);
+    qv__norms_end(&floats);
+    qv__norms_end(&narrow);
+    qv_model_close(m);
+    free(maps);
+}
+
 /* A copy of green's expert in the library, which learnt green, too. */
 static void add_twin(void **state, const qv_model *m)
 {
@@ -601,6 +648,7 @@ int main(void)
         IN_SCRATCH(a_task_nobody_learnt_has_an_entropy_and_no_agreement),
         IN_SCRATCH(where_in_a_prompt_an_expert_can_be_told_is_worked_out_by_hand),
         IN_SCRATCH(norms_are_those_of_the_whole_updates_of_the_bases_inputs),
+        IN_SCRATCH(norms_over_a_base_in_bfloat16_differ_by_its_rounding_alone),
         IN_SCRATCH(of_experts_that_learnt_one_task_the_mean_counts),
         IN_SCRATCH(the_transfer_matrix_is_what_eval_says_of_each_expert_alone),
         cmocka_unit_test(the_correlation_is_over_pairs_of_different_experts),
