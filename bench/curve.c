@@ -18,6 +18,7 @@
 #include "lora/thin.h"
 #include "model/decoder.h"
 #include "model/model.h"
+#include "model/forward.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -199,7 +200,7 @@ static void run(struct bed *b, struct qv_update *u, size_t past, size_t n)
                                   .update = b->own ? NULL : u,
                                   .parts = b->own ? &parts : NULL,
                                   .cache = b->at};
-        qv__decoder_forward(&p);
+        qv__forward(&p);
         if (is_last)
             qv__decoder_logits(&p, b->row, b->n_texts);
     }

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "model/decoder.h"
 #include "model/reuse.h"
+#include "model/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,8 +162,7 @@ static qv_status run(struct trace *t, const qv_reuse *reuse, qv_err *err)
         struct qv_seq seq = {.n = t->T};
         struct qv_batch b = {
             .T = t->T, .token = t->ids, .pos = pos, .seq = &seq, .n_seq = 1};
-        qv__decoder_forward(
-            &(struct qv_pass){.m = t->m, .a = &acts, .b = &b, .update = &update});
+        qv__forward(&(struct qv_pass){.m = t->m, .a = &acts, .b = &b, .update = &update});
     }
     qv__acts_end(&acts);
     qv__update_end(&update);

@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "model/reuse.h"
 #include "op/loss.h"
+#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -170,7 +171,7 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t last)
         append(s, l, &b, &n_wanted, i);
     struct qv_pass p = {.m = s->m, .a = &l->acts, .b = &b, .update = &l->update};
     size_t n = list_rows(l, b.T, n_wanted);
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     for (size_t from = 0; from < n; from += s->n_rows) {
         size_t part = qv__min(s->n_rows, n - from);
         qv__decoder_logits(&p, l->row + from, part);

@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "model/reuse.h"
 #include "op/loss.h"
+#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -99,7 +100,7 @@ static void pass(struct scorer *s, struct lane *l, size_t first, size_t n)
         b.T += rows;
     }
     struct qv_pass p = {.m = s->m, .a = &l->acts, .b = &b, .update = &l->update};
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     for (size_t i = 0; i < n; i++) {
         size_t w = first + i;
         score_rows(s, l, &p, l->seq[i].begin, w, seen_before(s, w));

@@ -5,6 +5,7 @@
 #include "data/task.h"
 #include "eval/suite.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 
 static void pass(const struct qv_walk *w, struct qv_acts *acts, const int *pos,
                  const struct qv_sequence *s)
@@ -14,8 +15,7 @@ static void pass(const struct qv_walk *w, struct qv_acts *acts, const int *pos,
         .T = s->n - 1, .token = s->ids, .pos = pos, .seq = &seq, .n_seq = 1};
     w->at->first = s->n_prompt ? s->n_prompt - 1 : 0;
     w->at->last = s->n - 1;
-    qv__decoder_forward(
-        &(struct qv_pass){.m = w->m, .a = acts, .b = &b, .update = w->update});
+    qv__forward(&(struct qv_pass){.m = w->m, .a = acts, .b = &b, .update = w->update});
     if (w->ends)
         w->ends(w->arg);
 }

@@ -15,7 +15,6 @@
  */
 #include "model/decoder.h"
 #include "base/rng.h"
-#include "model/reading.h"
 #include "op/attention.h"
 #include "op/embed.h"
 #include "op/gelu.h"
@@ -415,8 +414,6 @@ const float *qv__decoder_hidden(const struct qv_pass *p, size_t n)
 
 void qv__decoder_forward(const struct qv_pass *p)
 {
-    if (qv__update_reads(p->update))
-        qv__read_texts(p);
     choose_read(p);
     layers_forward(p, p->m->c.L);
 }

@@ -97,7 +97,8 @@ struct qv_pass {
 };
 
 /* Fill p->a up to a->x, of rows that are read (op/batch.h). With caches, keys and values
- * are appended to them, and their n grows. */
+ * are appended to them, and their n grows. With a router by text the prompts have been
+ * read: qv__forward does both. */
 void qv__decoder_forward(const struct qv_pass *p);
 
 /* What the first n layers make of the batch, of all its rows, [T, D]; it lies in p->a. */

@@ -1,6 +1,7 @@
 /* generate.c - see generate.h. A fixed number of slots, each with a cache; a slot
  * whose request is done takes the next prompt. */
 #include "model/generate.h"
+#include "model/forward.h"
 
 #include <stdlib.h>
 
@@ -73,7 +74,7 @@ static bool turn(struct generator *g)
         g->row[i] = (int)(g->seq[i].begin + g->seq[i].n) - 1;
     struct qv_pass p = {
         .m = g->m, .a = &g->acts, .b = &b, .update = g->update, .cache = cache};
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     qv__decoder_logits(&p, g->row, b.n_seq);
     for (size_t i = 0; i < b.n_seq; i++)
         advance(g, &g->slot[g->seq[i].cache], g->acts.logits + i * g->m->c.V);

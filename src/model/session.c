@@ -5,6 +5,7 @@
 #include "model/decoder.h"
 #include "model/reader.h"
 #include "model/reuse.h"
+#include "model/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static void run(qv_session *s, size_t past, size_t n)
                         .b = &b,
                         .update = s->update.bank ? &s->update : NULL,
                         .cache = &cache};
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     if (is_last) {
         int last = (int)n - 1;
         qv__decoder_logits(&p, &last, 1);

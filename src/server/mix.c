@@ -6,6 +6,7 @@
 #include "model/reuse.h"
 #include "server/lane.h"
 #include "server/prefix.h"
+#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -350,7 +351,7 @@ static void pass_together(struct qv_mix *x)
     const struct qv_pass pass = qv__lane_pass(x->m, l, x->cache);
     if (l->b.T == 0)
         return;
-    qv__decoder_forward(&pass);
+    qv__forward(&pass);
     for (size_t i = 0; i < l->b.n_seq; i++) {
         const struct qv_seq *q = &l->seq[i];
         struct slot *s = &x->slot[q->cache];
@@ -373,7 +374,7 @@ static void pass_apart(struct qv_mix *x)
     for (size_t i = 0; i < x->n_lanes; i++) {
         struct qv_lane *l = &x->lane[i];
         const struct qv_pass pass = qv__lane_pass(x->m, l, x->cache);
-        qv__decoder_forward(&pass);
+        qv__forward(&pass);
         qv__decoder_logits(&pass, l->row, l->n_rows);
         speak_all(x, l);
     }

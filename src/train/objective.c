@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "op/loss.h"
+#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -253,7 +254,7 @@ static void pass(struct qv_objective *o, struct qv_lane *l, struct qv_update *up
                         .b = &b,
                         .update = update,
                         .train = o->n ? &l->train : NULL};
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     qv__decoder_logits(&p, l->row, n_rows);
     if (backward) {
         qv__cross_entropy(l->logprob, l->acts.logits, l->target, l->weight, n_rows, V);

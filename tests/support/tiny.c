@@ -4,6 +4,7 @@
 #include "model/decoder.h"
 #include "model/layout.h"
 #include "support/scratch.h"
+#include "model/forward.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,7 @@ float *logits_after(const qv_model *m, struct qv_update *u, const int *ids, size
     struct qv_seq seq = {.begin = 0, .n = n, .n_prompt = n_prompt};
     struct qv_batch b = {.T = n, .token = ids, .pos = row, .seq = &seq, .n_seq = 1};
     struct qv_pass p = {.m = m, .a = &acts, .b = &b, .update = u};
-    qv__decoder_forward(&p);
+    qv__forward(&p);
     qv__decoder_logits(&p, row, n);
     float *logits = malloc(n * m->c.V * sizeof *logits);
     assert_non_null(logits);

@@ -6,6 +6,7 @@
 #include "server/engine.h"
 #include "support/scratch.h"
 #include "support/stage.h"
+#include "model/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static void pass_over(struct wanted *want, struct qv_job *job, const qv_reuse *r
     assert_works(qv__acts_init(&acts, stage.m, ALL, ALL, 1, 0, 0, &err), &err);
     u.watch = watch;
     u.watch_arg = want;
-    qv__decoder_forward(&(struct qv_pass){.m = stage.m, .a = &acts, .b = &b, .update = &u});
+    qv__forward(&(struct qv_pass){.m = stage.m, .a = &acts, .b = &b, .update = &u});
     qv__acts_end(&acts);
     qv__update_end(&u);
 }
