@@ -22,7 +22,7 @@ RETRIEVED=${RETRIEVED-random lora svd gauge fisher}
 # Whether some experts are retrieved for that fraction.
 retrieves() { [ "$1" = 0.1 ] && [ -n "$RETRIEVED" ]; }
 
-begin "$TITLE"
+begin "$TITLE" "$SHARE $EVALUATIONS $VALID"
 needed=" $SYSTEMS"
 for fraction in $FRACTIONS; do
     ! retrieves "$fraction" || needed="$needed private-retrieved"

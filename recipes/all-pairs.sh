@@ -15,7 +15,7 @@ arrow_mean arrow_wide arrow_vote spectr spectr_sigma lag}"
 : "${UPSTREAM=private mbc}"
 : "${GATE_STEPS:=100}" # of training each of phatgoose's gates
 
-begin "All libraries, all routers"
+begin "All libraries, all routers" "$GATE_STEPS"
 for library in shared $GROUPED $MIXED; do
     case $library in
     private | shared) build $library $library ;;
