@@ -482,10 +482,10 @@ static void text_is_legible_in_light_and_in_dark(void **state)
     char *script;
     size_t size;
     qv_err err = {0};
+    open_stub_page(&(struct stub_opts){0}, "chat"); // first: it skips without a browser
     assert_works(qv__read_file(&script, &size, &a, "tests/e2e/contrast.js", 1 << 16, &err),
                  &err);
     const char *call = qv__arena_fmt(&a, "(() => {%s})()", script);
-    open_stub_page(&(struct stub_opts){0}, "chat");
     unsigned port = (unsigned)strtoul(strrchr(address, ':') + 1, NULL, 10);
     for (size_t i = 0; i < 4; i++) {
         set_screen(1200, 900, i % 2);
