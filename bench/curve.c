@@ -17,8 +17,8 @@
 #include "base/rng.h"
 #include "lora/thin.h"
 #include "model/decoder.h"
-#include "model/model.h"
 #include "model/forward.h"
+#include "model/model.h"
 
 #include <omp.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include "base/arena.h"
 #include "cli/cli.h"
 #include "model/decoder.h"
-#include "model/reuse.h"
 #include "model/forward.h"
+#include "model/reuse.h"
 
 #include <stdlib.h>
 #include <string.h>

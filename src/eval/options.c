@@ -4,10 +4,10 @@
 
 #include "base/carve.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 #include "model/model.h"
 #include "model/reuse.h"
 #include "op/loss.h"
-#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
 #include "base/carve.h"
 #include "base/clock.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 #include "model/model.h"
 #include "model/reuse.h"
 #include "op/loss.h"
-#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>

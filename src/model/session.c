@@ -3,9 +3,9 @@
 
 #include "base/base.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 #include "model/reader.h"
 #include "model/reuse.h"
-#include "model/forward.h"
 
 #include <stdlib.h>
 #include <string.h>

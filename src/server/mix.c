@@ -1,12 +1,12 @@
 /* mix.c - see mix.h. */
 #include "server/mix.h"
+#include "model/forward.h"
 #include "model/layout.h"
 #include "model/reader.h"
 #include "model/reading.h"
 #include "model/reuse.h"
 #include "server/lane.h"
 #include "server/prefix.h"
-#include "model/forward.h"
 
 #include <omp.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #include "base/carve.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "op/loss.h"
 #include "model/forward.h"
+#include "op/loss.h"
 
 #include <omp.h>
 #include <stdlib.h>

@@ -2,9 +2,9 @@
 #include "support/tiny.h"
 #include "base/file.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 #include "model/layout.h"
 #include "support/scratch.h"
-#include "model/forward.h"
 
 #include <stdio.h>
 #include <stdlib.h>

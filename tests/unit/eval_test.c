@@ -365,6 +365,7 @@ static void scores_repeat_and_likelihoods_do_not_depend_on_threads_or_passes(voi
         opts.pass_tokens = 9;
         r[3] = eval(path, arrow, opts);
         const qv_task_result *t = qv_eval_task(r[0], 0);
+        // sums of floats near 7, whose last place is 5e-7, in another order
         for (size_t j = 1; i == 0 && j < 4; j++)
             for (size_t e = 0; e < t->n; e++)
                 assert_near(qv_eval_task(r[j], 0)->score[e], t->score[e], 5e-6);

@@ -3,10 +3,10 @@
  */
 #include "base/rng.h"
 #include "model/decoder.h"
+#include "model/forward.h"
 #include "server/engine.h"
 #include "support/scratch.h"
 #include "support/stage.h"
-#include "model/forward.h"
 
 #include <stdlib.h>
 #include <string.h>
